@@ -1,0 +1,1 @@
+"""What ``clipsenet bench`` measures: ratios to a stated reference of the same run."""

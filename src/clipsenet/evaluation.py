@@ -1,0 +1,143 @@
+"""evaluate(): a run on a benchmark becomes a Scorecard with its protocol card."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+
+from clipsenet.errors import ClipsenetError, UsageError
+from clipsenet.features import Features, Progress, extract
+from clipsenet.histogram import extract_histograms
+from clipsenet.intervals import bootstrap, difference_intervals, intervals
+from clipsenet.protocol import Benchmark
+from clipsenet.recipe import EvaluationSettings
+from clipsenet.runs import Run
+from clipsenet.scorecard import Card, Line, Scorecard, Section
+from clipsenet.sightings import Sightings
+from clipsenet.trials import Evaluation, search
+
+REFERENCES = {"histogram": ("colour histogram", extract_histograms)}
+"""A reference's name to its title and its extractor: ``(sightings) -> Features``, without any training."""
+
+SEED = 0
+"""Of the bootstrap: the same features give the same interval."""
+
+
+def evaluate(
+    run: Run,
+    benchmark: Benchmark,
+    settings: EvaluationSettings | None = None,
+    *,
+    workers: int = 0,
+    device: torch.device | str = "cpu",
+    progress: Progress | None = None,
+) -> Scorecard:
+    """Extract a benchmark's test pictures, search every trial by cosine, and score.
+
+    Args:
+        run: the model.
+        benchmark: its pictures, trials and protocol.
+        settings: what is printed beside the scores; none: as the run's recipe says.
+        workers: processes that open pictures.
+        device: where the model computes.
+        progress: told after each batch.
+
+    Raises:
+        ClipsenetError: nothing to test, no query with a match, a broken picture, a slice that holds no query.
+    """
+    wanted = settings or run.recipe.evaluation
+    masks = {text: _slice_mask(benchmark.test, text) for text in wanted.slices}
+    if not benchmark.trials:  # said before minutes of extraction
+        search(Features(benchmark.test[np.arange(0)], np.empty((0, 1), np.float32), run.id), (), benchmark.protocol.junk)
+    features = extract(
+        run.model,
+        benchmark.test,
+        run.test_transform,
+        run.id,
+        dim=run.dim,
+        batch=wanted.batch,
+        workers=workers,
+        device=device,
+        progress=progress,
+    )
+    methods = {run.recipe.name: search(features, benchmark.trials, benchmark.protocol.junk, wanted.first)}
+    if wanted.reference != "none":
+        title, extractor = REFERENCES[wanted.reference]
+        methods[title] = search(extractor(benchmark.test), benchmark.trials, benchmark.protocol.junk, wanted.first)
+    sections = [_section("all", methods, None, wanted.intervals)]
+    for text, mask in masks.items():
+        sections.append(_section(text, methods, mask, wanted.intervals))
+        sections.append(_section(f"not {text}", methods, ~mask, wanted.intervals))
+    return Scorecard(_card(run, benchmark, methods[run.recipe.name]), tuple(sections))
+
+
+def _section(title: str, methods: dict[str, Evaluation], mask: Bool[np.ndarray, " n"] | None, draws: int) -> Section:
+    first = next(iter(methods.values()))
+    queries = sum(int((slice_of(result.per_query["mAP"], mask, result.trial.query)).sum()) for result in first.results)
+    lines = []
+    sampled = bootstrap(methods, draws, SEED, mask) if draws else {}
+    for name, evaluation in methods.items():
+        of_trials = evaluation.trial_scores(mask)
+        deviation = (
+            {score: float(np.std([one[score] for one in of_trials], ddof=1)) for score in of_trials[0]}
+            if len(of_trials) > 1
+            else {}
+        )
+        lines.append(Line(name, evaluation.scores(mask), deviation, intervals(sampled[name]) if draws else {}))
+    if len(lines) == 2:
+        ours, theirs = lines
+        gain = {score: ours.scores[score] - theirs.scores[score] for score in ours.scores}
+        bounds = difference_intervals(sampled[ours.method], sampled[theirs.method]) if draws else {}
+        lines.append(Line("difference", gain, {}, bounds))
+    return Section(title, queries, tuple(lines))
+
+
+def slice_of(values: Float[np.ndarray, " q"], mask: Bool[np.ndarray, " n"] | None, query: np.ndarray) -> Bool[np.ndarray, " q"]:
+    """Which queries count: they have a match, and their row is in the slice."""
+    counted: Bool[np.ndarray, " q"] = ~np.isnan(values)
+    return counted if mask is None else counted & mask[query]
+
+
+def _slice_mask(test: Sightings, text: str) -> Bool[np.ndarray, " n"]:
+    column, equals, value = text.partition("=")
+    if not equals:
+        raise UsageError(f"slice '{text}': wanted column=value, for instance type=van")
+    texts = test.column(column)
+    mask: Bool[np.ndarray, " n"] = texts == value
+    if not mask.any():
+        found = sorted({str(one) for one in texts})
+        raise ClipsenetError(f"slice '{text}': no test picture has it; column {column} holds {', '.join(found[:12])}")
+    return mask
+
+
+def _card(run: Run, benchmark: Benchmark, evaluation: Evaluation) -> Card:
+    height, width = run.recipe.images.size
+    model = run.recipe.model
+    return Card(
+        benchmark=benchmark.name,
+        fingerprint=benchmark.fingerprint,
+        copy=benchmark.copy,
+        queries=sum(len(trial.query) for trial in benchmark.trials),
+        gallery=tuple(len(trial.gallery) for trial in benchmark.trials),
+        without_match=sum(result.without_match for result in evaluation.results),
+        junk=benchmark.protocol.describe_junk(),
+        average_precision=benchmark.protocol.ap,
+        trials=tuple(trial.name for trial in benchmark.trials),
+        similarity="cosine, plain (not re-ranked)",
+        labels_at_test="none",
+        checkpoint=f"{run.checkpoint}, epoch {run.epoch}",
+        image_size=f"{height} x {width}, squashed, {run.recipe.images.interpolation}",
+        embedding=f"{model.embedding} the BNNeck, {run.dim}-d, unit length" if model.neck else f"{run.dim}-d, unit length",
+        run_id=run.id,
+        notes=(*benchmark.notes, *_trained_on(run, benchmark)),
+    )
+
+
+def _trained_on(run: Run, benchmark: Benchmark) -> Sequence[str]:
+    """Whether tested vehicles were trained on, as far as this list of pictures can tell."""
+    tested = set(benchmark.test.vehicle.texts().tolist()) - {""}
+    if run.trained_on != benchmark.train_fingerprint:
+        return ("whether the tested vehicles were trained on is not known: the run was trained on another list",)
+    shared = tested & set(benchmark.train.vehicle.texts().tolist())
+    return (f"TRAINED ON {len(shared)} of the {len(tested)} tested vehicles: this is no test",) if shared else ()

@@ -1,0 +1,152 @@
+"""Features: sightings with their unit embeddings; extract() makes them, a folder keeps them."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+from jaxtyping import Float
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+from torch import Tensor, nn
+
+from clipsenet.errors import ClipsenetError
+from clipsenet.files import write_folder
+from clipsenet.loading import SightingImages, in_order, make_loader
+from clipsenet.sightings import Rows, Sightings
+from clipsenet.tables import from_arrow, to_arrow
+from clipsenet.transforms import Transform
+
+FORMAT = 1
+Progress = Callable[[int, int], None]
+"""Told after each batch: pictures done, pictures in all."""
+
+
+@dataclass(frozen=True, eq=False)
+class Features:
+    """Pictures and their embeddings, row by row.
+
+    Attributes:
+        sightings: the pictures.
+        embeddings: ``(n, dim)`` float32, each of length 1.
+        run_id: ``Run.id`` of the model that made them.
+
+    Raises:
+        ClipsenetError: another number of rows, or an embedding that is NaN or has no direction.
+    """
+
+    sightings: Sightings
+    embeddings: Float[np.ndarray, "n dim"]
+    run_id: str
+
+    def __post_init__(self) -> None:
+        if self.embeddings.ndim != 2 or len(self.embeddings) != len(self.sightings):
+            raise ClipsenetError(f"embeddings of shape {self.embeddings.shape}, wanted ({len(self.sightings)}, dim)")
+        length = np.sqrt(np.einsum("nd,nd->n", self.embeddings, self.embeddings))
+        bad = np.flatnonzero(~(np.abs(length - 1) < 1e-3))
+        if len(bad):
+            raise ClipsenetError(
+                f"{len(bad)} embeddings are not unit vectors, the first: {self.sightings.describe(int(bad[0]))} with length "
+                f"{length[bad[0]]:.3g}; the model that made them is broken or untrained"
+            )
+
+    def __len__(self) -> int:
+        return len(self.sightings)
+
+    def __getitem__(self, rows: Rows) -> "Features":
+        return replace(self, sightings=self.sightings[rows], embeddings=self.embeddings[rows])
+
+    @property
+    def dim(self) -> int:
+        """The embeddings' length."""
+        return int(self.embeddings.shape[1])
+
+    def save(self, folder: Path) -> None:
+        """Write a features folder: ``embeddings.safetensors``, ``sightings.parquet``, ``card.json``.
+
+        Raises:
+            ClipsenetError: the folder is there already, or cannot be written.
+        """
+        card = {"format": FORMAT, "run_id": self.run_id, "pictures": len(self), "dim": self.dim}
+
+        def write(partial: Path) -> None:
+            save_file({"embeddings": np.ascontiguousarray(self.embeddings)}, partial / "embeddings.safetensors")
+            pq.write_table(to_arrow(self.sightings), partial / "sightings.parquet")
+            (partial / "card.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+
+        write_folder(folder, write)
+
+    @classmethod
+    def load(cls, folder: Path) -> "Features":
+        """Read a features folder.
+
+        Raises:
+            ClipsenetError: something is missing, broken, of a newer format, or does not belong together.
+        """
+        try:
+            card: dict[str, Any] = json.loads((folder / "card.json").read_text(encoding="utf-8"))
+            if card["format"] > FORMAT:
+                raise ClipsenetError(
+                    f"{folder} has format {card['format']}, this version reads up to {FORMAT}: update clipsenet"
+                )
+            embeddings = load_file(folder / "embeddings.safetensors")["embeddings"]
+            sightings = from_arrow(pq.read_table(folder / "sightings.parquet"), str(folder / "sightings.parquet"))
+        except (OSError, KeyError, ValueError, SafetensorError, pa.ArrowInvalid) as error:
+            raise ClipsenetError(
+                f"{folder} is not a whole features folder ({type(error).__name__}: {error}); make it again: clipsenet embed"
+            ) from error
+        return cls(sightings, embeddings, str(card["run_id"]))
+
+
+def extract(
+    model: nn.Module,
+    sightings: Sightings,
+    transform: Transform,
+    run_id: str,
+    *,
+    dim: int,
+    batch: int = 64,
+    workers: int = 0,
+    device: torch.device | str = "cpu",
+    progress: Progress | None = None,
+) -> Features:
+    """The embeddings of pictures, batch by batch; in memory are the result and a few batches, nothing else.
+
+    Args:
+        model: ``(images, places) -> embeddings``; left in the mode it came in.
+        sightings: the pictures.
+        transform: the test transform.
+        run_id: what the features say they come from.
+        dim: the embeddings' length.
+        batch: pictures at once.
+        workers: processes that open pictures (0: this one).
+        device: where the model computes.
+        progress: told after each batch.
+
+    Raises:
+        PictureError: a picture that cannot be used.
+        ClipsenetError: an embedding is NaN.
+    """
+    embeddings = np.empty((len(sightings), dim), dtype=np.float32)
+    training = model.training
+    model.eval().to(device).to(memory_format=torch.channels_last)
+    try:
+        with torch.inference_mode():
+            for images, rows in make_loader(SightingImages(sightings, transform), in_order(len(sightings), batch), workers):
+                on_device = images.to(device, non_blocking=True).contiguous(memory_format=torch.channels_last)
+                embeddings[rows.numpy()] = model(on_device, no_places(len(images), on_device.device)).float().cpu().numpy()
+                if progress is not None:
+                    progress(int(rows[-1]) + 1, len(sightings))
+    finally:
+        model.train(training)
+    return Features(sightings, embeddings, run_id)
+
+
+def no_places(n: int, device: torch.device) -> Tensor:
+    """``(n,)`` of -1: no camera or view is told to the model."""
+    return torch.full((n,), -1, dtype=torch.int64, device=device)

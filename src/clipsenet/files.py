@@ -1,0 +1,87 @@
+"""Files and folders that are whole or not there: written beside, synced, then renamed."""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from clipsenet.errors import ClipsenetError
+
+
+def write_whole(path: Path, write: Callable[[Path], None]) -> None:
+    """Write a file so that a kill or a full disk leaves the old one, or none, but never half of one.
+
+    Args:
+        path: the file.
+        write: fills the path that it is given.
+
+    Raises:
+        ClipsenetError: the disk is full or the folder cannot be written; an older file is still whole.
+    """
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write(partial)
+        with partial.open("rb+") as file:
+            os.fsync(file.fileno())
+        partial.replace(path)
+        _sync_folder(path.parent)
+    except Exception as error:
+        partial.unlink(missing_ok=True)
+        if _is_disk_error(error):
+            raise ClipsenetError(
+                f"cannot write {path}: {error}; what was there before is untouched. Free some space or give another folder"
+            ) from error
+        raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """``write_whole`` for a text in UTF-8."""
+    write_whole(path, lambda partial: _put(partial, text))
+
+
+def write_folder(path: Path, write: Callable[[Path], None]) -> None:
+    """Write a folder under another name and rename it when it is whole; a folder that is there is refused.
+
+    Raises:
+        ClipsenetError: the folder exists and is not empty, the disk is full or cannot be written.
+    """
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise ClipsenetError(f"{path} exists and is not empty; give another folder, or remove it first")
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        if partial.exists():  # left by a process that was killed
+            shutil.rmtree(partial)
+        partial.mkdir(parents=True)
+        write(partial)
+        for file in partial.iterdir():
+            with file.open("rb+") as opened:
+                os.fsync(opened.fileno())
+        if path.exists():
+            path.rmdir()
+        partial.replace(path)
+        _sync_folder(path.parent)
+    except Exception as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        if _is_disk_error(error):
+            raise ClipsenetError(f"cannot write {path}: {error}; free some space or give another folder") from error
+        raise
+
+
+def _put(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")
+
+
+def _is_disk_error(error: Exception) -> bool:
+    """Safetensors and Arrow tell of a full disk in words of their own."""
+    return isinstance(error, OSError) or "os error" in str(error).lower() or "No space left" in str(error)
+
+
+def _sync_folder(folder: Path) -> None:
+    """A rename lasts only when its folder is synced, too (where the system can)."""
+    if hasattr(os, "O_DIRECTORY"):
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,71 @@
+"""Intervals: how far a score, or the difference of two, may be off because the tested vehicles are a sample."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from clipsenet.trials import Evaluation
+
+LEVEL = 0.95
+Interval = tuple[float, float]
+
+
+def bootstrap(
+    evaluations: Mapping[str, Evaluation],
+    draws: int,
+    seed: int,
+    mask: Bool[np.ndarray, " n"] | None = None,
+) -> dict[str, dict[str, Float[np.ndarray, " draws"]]]:
+    """Bootstrap every score of several evaluations of the same trials, with the same draws for all of them.
+
+    Whole vehicles are drawn with replacement, not queries: the queries of one vehicle, in both directions, stand or
+    fall together, and drawing them singly would make the interval too narrow.
+
+    Args:
+        evaluations: name to evaluation; the same test pictures and trials, so that differences are paired.
+        draws: how many samples.
+        seed: of the draws.
+        mask: ``(n,)`` which test rows count as queries; none: all.
+
+    Returns:
+        Name to score to ``(draws,)`` values; a draw in which no query is left is NaN.
+    """
+    first = next(iter(evaluations.values()))
+    vehicles, number = np.unique(first.test.vehicle.numbers, return_inverse=True)
+    rng = np.random.default_rng(seed)
+    counts = rng.multinomial(len(vehicles), np.full(len(vehicles), 1 / len(vehicles)), size=draws).astype(np.float64)
+    result: dict[str, dict[str, Float[np.ndarray, " draws"]]] = {}
+    for name, evaluation in evaluations.items():
+        sums: dict[str, list[Float[np.ndarray, " draws"]]] = {}
+        for one in evaluation.results:
+            asked = number[one.trial.query]
+            for score, values in one.per_query.items():
+                counted = ~np.isnan(values) & (True if mask is None else mask[one.trial.query])
+                of_vehicle = np.bincount(asked[counted], values[counted], minlength=len(vehicles))
+                queries = np.bincount(asked[counted], minlength=len(vehicles))
+                with np.errstate(invalid="ignore"):
+                    sums.setdefault(score, []).append((counts @ of_vehicle) / (counts @ queries))
+        result[name] = {score: np.mean(per_trial, axis=0) for score, per_trial in sums.items()}
+    return result
+
+
+def interval(values: Float[np.ndarray, " draws"]) -> Interval:
+    """The percentile interval at ``LEVEL``; NaN where no draw had a query."""
+    kept = values[~np.isnan(values)]
+    if len(kept) == 0:
+        return (float("nan"), float("nan"))
+    low, high = np.quantile(kept, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return (float(low), float(high))
+
+
+def intervals(values: Mapping[str, Float[np.ndarray, " draws"]]) -> dict[str, Interval]:
+    """The interval of each score."""
+    return {score: interval(one) for score, one in values.items()}
+
+
+def difference_intervals(
+    a: Mapping[str, Float[np.ndarray, " draws"]], b: Mapping[str, Float[np.ndarray, " draws"]]
+) -> dict[str, Interval]:
+    """The interval of a's score minus b's, draw by draw."""
+    return {score: interval(a[score] - b[score]) for score in a}

@@ -1,0 +1,114 @@
+"""SightingImages: the torch data set; the same draw gives the same tensor in whichever worker it is made."""
+
+import signal
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from clipsenet.images import PictureError, open_sighting
+from clipsenet.sightings import Sightings
+from clipsenet.transforms import Transform, seeded
+
+
+class Draw(NamedTuple):
+    """One picture at one place of one epoch: all that its random draws depend on, beside the seed."""
+
+    row: int
+    epoch: int = 0
+    place: int = 0
+
+
+class SightingImages(Dataset[tuple[Float[Tensor, "3 height width"], int]]):
+    """The pictures of sightings, transformed.
+
+    Args:
+        sightings: what to open.
+        transform: picture to tensor.
+        seed: with epoch and place it decides every random draw.
+    """
+
+    def __init__(self, sightings: Sightings, transform: Transform, seed: int = 0) -> None:
+        self.sightings = sightings
+        self.transform = transform
+        self.seed = seed
+
+    def __len__(self) -> int:
+        return len(self.sightings)
+
+    def __getitem__(self, draw: Draw | int) -> tuple[Float[Tensor, "3 height width"], int]:
+        """The tensor and its row.
+
+        Raises:
+            PictureError: the picture cannot be used.
+        """
+        row, epoch, place = draw if isinstance(draw, Draw) else Draw(int(draw))
+        image = open_sighting(self.sightings, row)
+        with seeded(self.seed, epoch, place):
+            return self.transform(image), row
+
+
+Batch = tuple[Float[Tensor, "batch 3 height width"], Int[Tensor, " batch"]]
+
+
+class _Guarded(Dataset[Any]):
+    """Hands a broken picture's error over as a value: raised inside a worker its message would drown in a traceback."""
+
+    def __init__(self, images: SightingImages) -> None:
+        self.images = images
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, draw: Draw | int) -> tuple[Float[Tensor, "3 height width"], int] | PictureError:
+        try:
+            return self.images[draw]
+        except PictureError as error:
+            return error
+
+
+def make_loader(images: SightingImages, batches: Iterable[list[Draw]], workers: int, pin: bool = False) -> Iterator[Batch]:
+    """The batches in their order, made in ``workers`` processes (0: in this one).
+
+    Yields:
+        Images ``(batch, 3, height, width)`` and their rows ``(batch,)``.
+
+    Raises:
+        PictureError: a picture cannot be used.
+    """
+    loader: DataLoader[Any] = DataLoader(
+        _Guarded(images),
+        batch_sampler=batches,
+        num_workers=workers,
+        collate_fn=_collate,
+        worker_init_fn=_ignore_interrupts,
+        pin_memory=pin,
+    )
+    for batch in loader:
+        if isinstance(batch, PictureError):
+            raise batch
+        yield batch
+
+
+def in_order(n: int, size: int) -> list[list[Draw]]:
+    """All of ``n`` rows in order, in batches of ``size``."""
+    return [[Draw(row) for row in range(start, min(start + size, n))] for start in range(0, n, size)]
+
+
+def _collate(items: list[tuple[Float[Tensor, "3 height width"], int] | PictureError]) -> Batch | PictureError:
+    pairs = []
+    for item in items:
+        if isinstance(item, PictureError):
+            return item
+        pairs.append(item)
+    images = torch.stack([image for image, _ in pairs])
+    return images, torch.from_numpy(np.array([row for _, row in pairs], dtype=np.int64))
+
+
+def _ignore_interrupts(_: int) -> None:
+    """Ctrl-C is for the process that can save; its workers end with it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

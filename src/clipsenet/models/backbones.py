@@ -1,0 +1,136 @@
+"""Trunks: any network of timm as pictures in, features at every place out."""
+
+from pathlib import Path
+from typing import Any
+
+import timm
+from jaxtyping import Float
+from timm.models.resnet import ResNet
+from torch import Tensor, nn
+
+from clipsenet.errors import ClipsenetError, UsageError
+from clipsenet.models.heads import GeneralisedMeanPooling, GlobalAveragePooling, Pooling
+from clipsenet.models.ibn import IBN_TRUNKS, make_ibn_network
+from clipsenet.settings import closest
+from clipsenet.weights import load_state, read_state
+
+
+class Trunk(nn.Module):
+    """A timm network without its classifier, and the pooling behind it.
+
+    Args:
+        name: any of timm's networks.
+        size: height and width of the pictures, in pixels.
+        pooling: ``gap``, ``gem``, or ``own`` (as the network itself pools, a class token for instance).
+        last_stride: of a ResNet's last stage, 1 (twice as fine, not dilated) or 2; none: as the network has it.
+        weights: a local file of its pretrained weights; none: random.
+
+    Attributes:
+        dim: the length of its vectors.
+        mean, std: the pixel statistics it was made for.
+
+    Raises:
+        UsageError: an unknown network, or a last stride that it does not have.
+        ClipsenetError: a file that does not fit.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        size: tuple[int, int],
+        pooling: Pooling = "gap",
+        last_stride: int | None = None,
+        weights: Path | None = None,
+    ) -> None:
+        super().__init__()
+        network: Any = make_network(name, size)
+        self.network = network
+        if last_stride is not None:
+            set_last_stride(self.network, name, last_stride)
+        if weights is not None:
+            load_pretrained(self.network, name, weights)
+        self.dim = int(network.num_features)
+        if pooling == "own":
+            self.dim = int(getattr(network, "head_hidden_size", self.dim))
+        config = network.pretrained_cfg
+        self.mean, self.std = tuple(config["mean"]), tuple(config["std"])
+        self.pool = {"gap": GlobalAveragePooling, "gem": GeneralisedMeanPooling, "own": nn.Identity}[pooling]()
+        self.pooling = pooling
+
+    def forward(self, images: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch dim"]:
+        features = self.network.forward_features(images)
+        if self.pooling == "own":
+            pooled: Tensor = self.network.forward_head(features, pre_logits=True)
+            return pooled
+        vector: Tensor = self.pool(self.places(features))
+        return vector
+
+    def places(self, features: Tensor) -> Float[Tensor, "batch places channels"]:
+        """A network's features as a list of places: maps are flattened, class and register tokens dropped."""
+        if features.ndim == 3:
+            return features[:, int(getattr(self.network, "num_prefix_tokens", 0)) :]
+        if features.ndim != 4:
+            raise ClipsenetError(f"features of shape {tuple(features.shape)}: set model.pooling=own for this trunk")
+        if getattr(self.network, "output_fmt", "NCHW") == "NHWC":
+            return features.flatten(1, 2)
+        return features.flatten(2).transpose(1, 2)
+
+
+def list_trunks() -> list[str]:
+    """The names that ``make_network`` knows: timm's, and IBN-Net's."""
+    return sorted([*timm.list_models(), *IBN_TRUNKS])
+
+
+def make_network(name: str, size: tuple[int, int]) -> nn.Module:
+    """A network of timm, or one of ``IBN_TRUNKS``, with random weights and without classifier.
+
+    Raises:
+        UsageError: unknown, or not made for pictures of this size.
+    """
+    if name in IBN_TRUNKS:
+        return make_ibn_network(name)
+    if not timm.is_model(name):
+        raise UsageError(f"unknown trunk '{name}': {closest(name, list_trunks())}; see: clipsenet list trunks")
+    options: dict[str, Any] = {"img_size": size} if getattr(timm.get_pretrained_cfg(name), "fixed_input_size", False) else {}
+    try:
+        network: nn.Module = timm.create_model(name, pretrained=False, num_classes=0, **options)
+    except (TypeError, ValueError, AssertionError, RuntimeError) as error:
+        raise UsageError(f"trunk '{name}' cannot be made for {size[0]} x {size[1]} pixels: {error}") from error
+    return network
+
+
+def set_last_stride(network: nn.Module, name: str, stride: int) -> None:
+    """Give a ResNet's last stage this stride, without dilation (timm's ``output_stride`` would dilate).
+
+    Raises:
+        UsageError: not a ResNet, or one that blurs before it strides.
+    """
+    if not isinstance(network, ResNet):
+        raise UsageError(f"model.last_stride={stride}: trunk '{name}' is not a ResNet; leave model.last_stride unset")
+    first: Any = network.get_submodule("layer4.0")
+    if getattr(first, "aa", None) is not None:
+        raise UsageError(f"model.last_stride={stride}: trunk '{name}' blurs where it strides; leave it unset")
+    if stride == 2:
+        return
+    for module in first.modules():
+        if isinstance(module, nn.Conv2d) and module.stride == (2, 2):
+            module.stride = (1, 1)
+    shortcut = first.downsample
+    if shortcut is not None and isinstance(shortcut[0], nn.AvgPool2d):
+        shortcut[0] = nn.Identity()
+
+
+def load_pretrained(network: Any, name: str, path: Path) -> None:
+    """Fill a network from a local file of its published weights; only a classifier may be left over.
+
+    Raises:
+        ClipsenetError: a file that is not there, broken, or of another network.
+    """
+    classifier = network.pretrained_cfg.get("classifier") or "fc"
+    names = (classifier,) if isinstance(classifier, str) else tuple(classifier)
+    load_state(network, read_state(path), str(path), surplus=[f"{one}." for one in names])
+
+
+def count_parameters(module: nn.Module) -> int:
+    """How many numbers a module learns or keeps as weights (buffers aside)."""
+    return sum(parameter.numel() for parameter in module.parameters())

@@ -1,0 +1,111 @@
+"""Recipe: everything that decides a training, composed of the parts' settings."""
+
+import importlib.resources
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import Field
+
+from clipsenet.datasets.manifest import ManifestSettings
+from clipsenet.errors import UsageError
+from clipsenet.losses import LossSettings
+from clipsenet.models import ModelSettings
+from clipsenet.optimisers import CosineSettings, OptimiserSettings, ScheduleSettings
+from clipsenet.sampling import SamplerSettings
+from clipsenet.settings import Settings, closest, override, read_yaml
+from clipsenet.transforms import ImageSettings
+
+
+class DataSettings(ManifestSettings):
+    """Which benchmark, and how a manifest or folder is read."""
+
+    benchmark: str = Field(default="manifest", description="The reader; see: clipsenet list benchmarks.")
+
+
+class TrainingSettings(Settings):
+    """How the loop computes."""
+
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = Field(
+        default="32-true", description="Of the network; similarities and losses are always float32."
+    )
+    channels_last: bool = Field(default=False, description="The memory layout of pictures and filters: measure it.")
+    workers: int = Field(default=2, ge=0, description="Processes that open pictures; 0: the training process itself.")
+    validate_every: int = Field(default=1, ge=1, description="Epochs between two validations; the last is always validated.")
+    test_curve: bool = Field(default=False, description="Score the test part too at each validation; it chooses nothing.")
+
+
+class EvaluationSettings(Settings):
+    """How the test is run and what is printed beside it."""
+
+    batch: int = Field(default=64, ge=1, description="Pictures at once.")
+    first: int = Field(default=50, ge=1, description="Gallery pictures kept for each query.")
+    checkpoint: Literal["last", "best"] = Field(default="last", description="best exists on validation vehicles only.")
+    reference: Literal["none", "histogram"] = Field(
+        default="histogram", description="An untrained method scored beside the run, on the same trials."
+    )
+    slices: tuple[str, ...] = Field(
+        default=(), description="Queries scored apart, and the rest of them: column=value, for instance type=van."
+    )
+    intervals: int = Field(default=0, ge=0, description="Bootstrap draws for 95 % intervals; 0: none.")
+
+
+class Recipe(Settings):
+    """One YAML file: everything that decides a training and its test, apart from where the pictures lie."""
+
+    name: str = Field(description="What the run folder is called.")
+    seed: int = Field(default=3407, ge=0, description="Decides every random draw.")
+    data: DataSettings = DataSettings()
+    images: ImageSettings = ImageSettings()
+    sampler: SamplerSettings = SamplerSettings()
+    model: ModelSettings = ModelSettings()
+    losses: dict[str, LossSettings] = Field(description="Name to loss; the weighted sum is minimised.")
+    optimiser: OptimiserSettings = OptimiserSettings()
+    schedule: ScheduleSettings = CosineSettings()
+    training: TrainingSettings = TrainingSettings()
+    evaluation: EvaluationSettings = EvaluationSettings()
+
+    def to_yaml(self) -> str:
+        """The whole recipe with every default, as YAML that ``load_recipe`` reads back to an equal one."""
+        text: str = yaml.safe_dump(self.to_values(), sort_keys=False, allow_unicode=True)
+        return text
+
+
+def load_recipe(name: str | Path, assignments: Sequence[str] = ()) -> Recipe:
+    """A recipe from a file, or one of ours by name, with overrides.
+
+    Args:
+        name: a path, or a name as ``clipsenet list recipes`` prints it.
+        assignments: dotted overrides such as ``optimiser.rate=1e-4``.
+
+    Raises:
+        UsageError: no such recipe, not YAML, an unknown setting, a wrong type.
+    """
+    path = find_recipe(str(name))
+    source = str(path) if not assignments else f"{path} with --set {' '.join(assignments)}"
+    return Recipe.from_values(override(read_yaml(path), assignments), source)
+
+
+def find_recipe(name: str) -> Path:
+    """The file of a recipe.
+
+    Raises:
+        UsageError: neither a file nor one of our names.
+    """
+    if Path(name).is_file():
+        return Path(name)
+    ours = own_recipes()
+    if name in ours:
+        return ours[name]
+    raise UsageError(f"no recipe '{name}': neither a file nor one of ours; {closest(name, list(ours))}")
+
+
+def own_recipes() -> dict[str, Path]:
+    """The recipes that come with the package: name to file."""
+    package = Path(str(importlib.resources.files("clipsenet")))
+    # in a wheel they lie inside the package, in a checkout (or an editable installation) beside src
+    for folder in (package / "recipes", package.parent.parent / "recipes"):
+        if folder.is_dir():
+            return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+    return {}

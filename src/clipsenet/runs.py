@@ -1,0 +1,183 @@
+"""A run folder: weights, resolved recipe, history, scorecards, environment; reloaded from itself alone."""
+
+import hashlib
+import json
+import platform
+import sys
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from clipsenet.errors import ClipsenetError
+from clipsenet.files import write_text, write_whole
+from clipsenet.models import Model, make_model
+from clipsenet.recipe import Recipe
+from clipsenet.settings import read_yaml
+from clipsenet.transforms import Transform, make_test_transform
+from clipsenet.weights import load_state, read_state
+
+FORMAT = 1
+Checkpoint = Literal["last", "best"]
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A trained model with all that is needed to use it.
+
+    Attributes:
+        folder: where it lies.
+        recipe: what it was trained with.
+        checkpoint: which of its weights: ``last``, or ``best`` on validation vehicles.
+        epoch: the epoch after which those were saved, counted from 1.
+        trained_on: the fingerprint of its training pictures.
+        model: with these weights, in evaluation mode.
+    """
+
+    folder: Path
+    recipe: Recipe
+    checkpoint: Checkpoint
+    epoch: int
+    trained_on: str
+    model: Model
+
+    @classmethod
+    def open(cls, folder: Path, checkpoint: Checkpoint | None = None) -> "Run":
+        """Open a run folder.
+
+        Args:
+            folder: as ``train`` wrote it.
+            checkpoint: which weights; none: as its recipe says.
+
+        Raises:
+            ClipsenetError: no run there, no such checkpoint, a newer format, weights that do not fit.
+        """
+        if not (folder / "recipe.yaml").is_file():
+            raise ClipsenetError(f"{folder} is not a run folder: found no recipe.yaml in it; give a folder that train wrote")
+        recipe = Recipe.from_values(read_yaml(folder / "recipe.yaml"), str(folder / "recipe.yaml"))
+        chosen: Checkpoint = checkpoint or recipe.evaluation.checkpoint
+        path = folder / f"{chosen}.safetensors"
+        if not path.is_file():
+            why = "best is kept only where there are validation vehicles" if chosen == "best" else "no epoch was finished"
+            raise ClipsenetError(f"{folder} has no checkpoint '{chosen}' ({why}); found {_checkpoints(folder)}")
+        facts = read_facts(path)
+        model = make_model(_without_pretrained(recipe).model, recipe.images.size)
+        load_state(model, read_state(path), str(path))
+        return cls(folder, recipe, chosen, int(facts["epoch"]), str(facts["data"]), model.eval())
+
+    @cached_property
+    def id(self) -> str:
+        """SHA-256 over the embedding's weights and the settings of model and test transform, in hex."""
+        return run_id(self.model, self.recipe)
+
+    @property
+    def test_transform(self) -> Transform:
+        """Picture to the model's input."""
+        return make_test_transform(self.recipe.images, *pixel_statistics(self.recipe, self.model))
+
+    @property
+    def dim(self) -> int:
+        """The embeddings' length."""
+        return self.model.dim
+
+
+def pixel_statistics(recipe: Recipe, model: Model) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation of the pixels: the recipe's, or the trunk's own."""
+    return recipe.images.statistics or (model.mean, model.std)
+
+
+def run_id(model: Model, recipe: Recipe) -> str:
+    """The identity of an embedding: SHA-256 over its weights (name, dtype, shape, bytes) and canonical settings.
+
+    Counters of BatchNorm and the place of pretrained weights are no part of it: they change no embedding.
+    """
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        if name.endswith("num_batches_tracked"):
+            continue
+        value = tensor.detach().cpu().contiguous()
+        digest.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
+        digest.update(value.flatten().view(torch.uint8).numpy().data if value.numel() else b"")
+    mean, std = pixel_statistics(recipe, model)
+    settings = {
+        "model": _without_pretrained(recipe).model.to_values(),
+        "images": {
+            "size": list(recipe.images.size),
+            "interpolation": recipe.images.interpolation,
+            "mean": list(mean),
+            "std": list(std),
+        },
+    }
+    digest.update(json.dumps(settings, sort_keys=True, separators=(",", ":")).encode())
+    return digest.hexdigest()
+
+
+def save_checkpoint(folder: Path, name: Checkpoint, model: nn.Module, epoch: int, data: str) -> None:
+    """Write the embedding's weights as safetensors; format, epoch and the data's fingerprint stand in the file itself.
+
+    Raises:
+        ClipsenetError: the disk is full; the checkpoint that was there is untouched.
+    """
+    save_tensors(folder / f"{name}.safetensors", dict(model.state_dict()), {"epoch": epoch, "data": data})
+
+
+def save_tensors(path: Path, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
+    """Write tensors and facts as one safetensors file, whole or not at all."""
+    metadata = {"clipsenet": json.dumps({"format": FORMAT, **facts})}
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    write_whole(path, lambda partial: save_file(plain, partial, metadata))
+
+
+def read_facts(path: Path) -> dict[str, Any]:
+    """What stands beside the tensors of a file that ``save_tensors`` wrote.
+
+    Raises:
+        ClipsenetError: broken, not one of ours, or of a newer format.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            facts: dict[str, Any] = json.loads((file.metadata() or {})["clipsenet"])
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        raise ClipsenetError(f"{path} is not a whole checkpoint of clipsenet ({type(error).__name__}: {error})") from error
+    if facts["format"] > FORMAT:
+        raise ClipsenetError(f"{path} has format {facts['format']}, wanted at most {FORMAT}: update clipsenet")
+    return facts
+
+
+def start_folder(folder: Path, recipe: Recipe) -> None:
+    """Begin a run folder: the resolved recipe, and the environment it is trained in.
+
+    Raises:
+        ClipsenetError: the folder holds something already, or cannot be written.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ClipsenetError(f"{folder} exists and is not empty; go on with --resume, give another --run, or remove it")
+    write_text(folder / "environment.json", json.dumps(environment(), indent=2) + "\n")
+    write_text(folder / "recipe.yaml", recipe.to_yaml())
+
+
+def environment() -> dict[str, Any]:
+    """What a number may depend on beyond the recipe: versions, processor, threads."""
+    libraries = ("clipsenet", "torch", "torchvision", "timm", "pillow", "numpy", "lightning-fabric", "pytorch-metric-learning")
+    return {
+        "python": sys.version.split()[0],
+        "platform": platform.platform(),
+        "threads": torch.get_num_threads(),
+        "cuda": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "versions": {name: version(name) for name in libraries},
+    }
+
+
+def _without_pretrained(recipe: Recipe) -> Recipe:
+    return recipe.model_copy(update={"model": recipe.model.model_copy(update={"weights": None})})
+
+
+def _checkpoints(folder: Path) -> str:
+    found = [name for name in ("last", "best") if (folder / f"{name}.safetensors").is_file()]
+    return " and ".join(found) or "none"

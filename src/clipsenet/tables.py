@@ -1,0 +1,157 @@
+"""Sightings as a table of texts (one row a picture), and back: the columns that every list and file has."""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pyarrow as pa
+from jaxtyping import Int
+
+from clipsenet.errors import ClipsenetError
+from clipsenet.sightings import NO_TIME, TEXT, WHOLE, Labels, Sightings, same_file
+
+LABELS = ("vehicle", "camera", "view", "track")
+BOX = ("x", "y", "width", "height")
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+
+
+def from_columns(columns: Mapping[str, Sequence[str]], source: str, lines: Int[np.ndarray, " n"]) -> Sightings:
+    """Sightings from columns of texts.
+
+    Args:
+        columns: ``path`` and any of ``vehicle``, ``camera``, ``view``, ``track``, ``time``, ``x, y, width, height``;
+            all others become extra columns. An empty text is unknown.
+        source: the file that they come from, for messages.
+        lines: ``(n,)`` the line of each row in that file.
+
+    Raises:
+        ClipsenetError: no ``path`` column or an empty path, half a box, a box or time that cannot be read, a row
+            that stands twice; each with the line.
+    """
+    n = len(lines)
+    if "path" not in columns:
+        raise ClipsenetError(
+            f"no path column in {source} (line 1): found {', '.join(columns) or 'nothing'}; rename the column that "
+            "holds the pictures' files to 'path', or map it with --set data.columns.path=NAME"
+        )
+    path = np.array(columns["path"], dtype=TEXT)
+    empty = np.flatnonzero(path == "")
+    if len(empty):
+        raise ClipsenetError(f"{source}, line {lines[empty[0]]}, column path: empty; wanted a picture's file")
+    given = {name: columns[name] for name in LABELS if name in columns}
+    sightings = Sightings(
+        path=path,
+        **{name: Labels.from_texts(given[name]) if name in given else Labels.unknown(n) for name in LABELS},
+        time=_times(columns["time"], source, lines) if "time" in columns else np.full(n, NO_TIME, dtype=np.int64),
+        box=_boxes(columns, source, lines),
+        extra={
+            name: np.array(texts, dtype=TEXT) for name, texts in columns.items() if name not in (*LABELS, *BOX, "path", "time")
+        },
+        source=source,
+        line=lines,
+    )
+    _refuse_duplicates(sightings)
+    return sightings
+
+
+def to_arrow(sightings: Sightings) -> pa.Table:
+    """The table that a features folder keeps: known columns only, texts dictionary-coded, null where unknown."""
+    columns: dict[str, pa.Array] = {"path": pa.array(sightings.path.tolist(), pa.string())}
+    for name in LABELS:
+        labels: Labels = getattr(sightings, name)
+        if labels.known.any():
+            numbers = pa.array(labels.numbers.astype(np.int32), mask=~labels.known)
+            columns[name] = pa.DictionaryArray.from_arrays(numbers, pa.array(labels.names, pa.string()))
+    if (sightings.time != NO_TIME).any():
+        columns["time"] = pa.array(sightings.time, pa.timestamp("us", tz="UTC"), mask=sightings.time == NO_TIME)
+    if sightings.box is not None:
+        for name, values in zip(BOX, sightings.box.T, strict=True):
+            columns[name] = pa.array(values, mask=(sightings.box == WHOLE).all(axis=1))
+    for name, texts in sightings.extra.items():
+        columns[name] = pa.array(texts.tolist(), pa.string())
+    return pa.table(columns)
+
+
+def from_arrow(table: pa.Table, source: str) -> Sightings:
+    """Sightings from an Arrow table (a Parquet manifest, or a features folder); rows count from 1.
+
+    Raises:
+        ClipsenetError: as ``from_columns``.
+    """
+    columns: dict[str, list[str]] = {}
+    for name in table.column_names:
+        column = table.column(name)
+        if name == "time" and pa.types.is_timestamp(column.type):
+            if column.type.tz is None:
+                raise ClipsenetError(f"{source}, column time: timestamps without a zone; wanted timestamps in UTC")
+            column = column.cast(pa.timestamp("us", tz="UTC")).cast(pa.int64())
+        values = column.to_pylist()
+        columns[name] = ["" if value is None else str(value) for value in values]
+    return from_columns(columns, source, np.arange(1, table.num_rows + 1))
+
+
+def _times(texts: Sequence[str], source: str, lines: Int[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
+    result = np.full(len(lines), NO_TIME, dtype=np.int64)
+    for row, text in enumerate(texts):
+        if text:
+            try:
+                result[row] = _microseconds(text)
+            except (ValueError, OverflowError) as error:
+                raise ClipsenetError(
+                    f"{source}, line {lines[row]}, column time: found {text!r}, wanted a time with its zone such as "
+                    "2026-05-01T08:30:00+02:00, or whole microseconds since 1970 UTC"
+                ) from error
+    return result
+
+
+def _microseconds(text: str) -> int:
+    if text.lstrip("-").isdigit():
+        return int(text)
+    moment = dt.datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError("no time zone")
+    return (moment - _EPOCH) // dt.timedelta(microseconds=1)
+
+
+def _boxes(columns: Mapping[str, Sequence[str]], source: str, lines: Int[np.ndarray, " n"]) -> Int[np.ndarray, "n 4"] | None:
+    given = [name for name in BOX if name in columns]
+    if not given:
+        return None
+    if len(given) < len(BOX):
+        absent = ", ".join(name for name in BOX if name not in columns)
+        raise ClipsenetError(f"{source} (line 1): a box needs x, y, width, height; {absent} missing")
+    boxes = np.empty((len(lines), 4), dtype=np.int64)
+    for row, texts in enumerate(zip(*(columns[name] for name in BOX), strict=True)):
+        if all(text == "" for text in texts):
+            boxes[row] = WHOLE
+            continue
+        try:
+            numbers = [float(text) for text in texts]
+            # outwards to whole pixels, so that nothing of the vehicle is cut off
+            left, top = int(np.floor(numbers[0])), int(np.floor(numbers[1]))
+            right, bottom = int(np.ceil(numbers[0] + numbers[2])), int(np.ceil(numbers[1] + numbers[3]))
+        except (ValueError, OverflowError) as error:
+            raise ClipsenetError(
+                f"{source}, line {lines[row]}, columns x, y, width, height: found {', '.join(map(repr, texts))}, "
+                "wanted four numbers in pixels, or four empty cells for the whole picture"
+            ) from error
+        boxes[row] = (left, top, right - left, bottom - top)
+    return boxes
+
+
+def _refuse_duplicates(sightings: Sightings) -> None:
+    """The same box of the same file twice would be its own match."""
+    split = sightings.extra.get("split")
+    file = same_file(sightings)
+    if split is not None:  # one picture may be a query and stand in the gallery as well, as in VeRi-776
+        _, number = np.unique(split, return_inverse=True)
+        file = file * (number.max(initial=0) + 1) + number
+    _, first, count = np.unique(file, return_index=True, return_counts=True)
+    if (count > 1).any():
+        twin = first[count > 1].min()
+        again = int(np.flatnonzero(file == file[twin])[1])
+        assert sightings.line is not None
+        raise ClipsenetError(
+            f"{sightings.source}: lines {sightings.line[twin]} and {sightings.line[again]} are the same picture "
+            f"{sightings.path[twin]} with the same box; {int((count - 1).sum())} such rows: remove them"
+        )

@@ -1,0 +1,97 @@
+"""Transforms: from an upright RGB picture to the trunk's input, for training and for the test."""
+
+import random
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from PIL import Image
+from pydantic import Field
+from torch import Tensor
+from torchvision.transforms import InterpolationMode, v2
+
+from clipsenet.settings import Settings
+
+Transform = Callable[[Image.Image], Float[Tensor, "3 height width"]]
+Three = tuple[float, float, float]
+
+
+class ImageSettings(Settings):
+    """What happens to a picture before the network; the first three hold for training and test."""
+
+    size: tuple[int, int] = Field(default=(320, 320), description="Height and width in pixels; squashed to it.")
+    interpolation: Literal["bicubic", "bilinear"] = Field(default="bicubic", description="Of resizing, with antialias.")
+    statistics: tuple[Three, Three] | None = Field(
+        default=None, description="Mean and standard deviation of the pixels, 0 to 1, for R, G, B; none: the trunk's own."
+    )
+    flip: float = Field(default=0.5, ge=0, le=1, description="Probability of a left-right flip.")
+    pad: int = Field(default=10, ge=0, description="Pixels padded with black all round before a crop back to size.")
+    crop_scale: tuple[float, float] | None = Field(
+        default=None, description="Random resized crop of this share of the area, instead of pad and crop; none: off."
+    )
+    crop_ratio: tuple[float, float] = Field(default=(0.75, 1.333), description="The shapes of that crop, before squashing.")
+    jitter: tuple[float, float, float, float] | None = Field(
+        default=None, description="Colour jitter: brightness, contrast, saturation, hue; none: off."
+    )
+    erase: float = Field(default=0.5, ge=0, le=1, description="Probability of random erasing, filled with the mean.")
+    erase_area: tuple[float, float] = Field(default=(0.02, 0.4), description="Share of the picture that is erased.")
+    erase_ratio: tuple[float, float] = Field(default=(0.3, 3.3), description="Height to width of the erased part.")
+
+
+def make_test_transform(settings: ImageSettings, mean: Sequence[float], std: Sequence[float]) -> Transform:
+    """Squash to size, scale to 0..1, normalise: nothing random."""
+    transform: Transform = v2.Compose([_resize(settings), *_normalise(mean, std)])
+    return transform
+
+
+def make_train_transform(settings: ImageSettings, mean: Sequence[float], std: Sequence[float]) -> Transform:
+    """The test transform with flip, pad and crop (or a random resized crop), jitter and erasing as set.
+
+    Every draw comes from torch's global generator: run it inside ``seeded``.
+    """
+    steps: list[torch.nn.Module] = []
+    if settings.crop_scale is not None:
+        steps.append(
+            v2.RandomResizedCrop(settings.size, settings.crop_scale, settings.crop_ratio, _mode(settings), antialias=True)
+        )
+    else:
+        steps.append(_resize(settings))
+        if settings.pad:
+            steps.append(v2.RandomCrop(settings.size, padding=settings.pad))
+    steps.append(v2.RandomHorizontalFlip(settings.flip))
+    if settings.jitter is not None:
+        steps.append(v2.ColorJitter(*settings.jitter))
+    steps += _normalise(mean, std)
+    steps.append(v2.RandomErasing(settings.erase, settings.erase_area, settings.erase_ratio, value=0))
+    transform: Transform = v2.Compose(steps)
+    return transform
+
+
+@contextmanager
+def seeded(*numbers: int) -> Iterator[None]:
+    """Inside, torch's and Python's generators start from these numbers alone; outside, they go on as if nothing was."""
+    seed = int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0])
+    python_state, torch_state = random.getstate(), torch.get_rng_state()
+    random.seed(seed)
+    torch.default_generator.manual_seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(python_state)
+        torch.set_rng_state(torch_state)
+
+
+def _mode(settings: ImageSettings) -> InterpolationMode:
+    return InterpolationMode(settings.interpolation)
+
+
+def _resize(settings: ImageSettings) -> torch.nn.Module:
+    resize: torch.nn.Module = v2.Resize(settings.size, _mode(settings), antialias=True)
+    return resize
+
+
+def _normalise(mean: Sequence[float], std: Sequence[float]) -> list[torch.nn.Module]:
+    return [v2.ToImage(), v2.ToDtype(torch.float32, scale=True), v2.Normalize(list(mean), list(std))]

@@ -1,0 +1,121 @@
+"""Search every trial of a benchmark, and score every query."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from clipsenet.errors import ClipsenetError
+from clipsenet.features import Features
+from clipsenet.protocol import JunkRule
+from clipsenet.ranking import Ranking, rank
+from clipsenet.scores import score_queries
+from clipsenet.sightings import Sightings, Trial
+from clipsenet.similarity import cosine
+
+
+@dataclass(frozen=True, eq=False)
+class TrialResult:
+    """One trial, searched.
+
+    Attributes:
+        trial: the question.
+        ranking: the answer.
+        per_query: score name to ``(q,)`` summands, NaN for a query without a match.
+    """
+
+    trial: Trial
+    ranking: Ranking
+    per_query: dict[str, Float[np.ndarray, " q"]]
+
+    @property
+    def without_match(self) -> int:
+        """Queries that no mean counts."""
+        return int((self.ranking.matches == 0).sum())
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """All trials of a benchmark, searched with one set of features.
+
+    Attributes:
+        test: the pictures that the trials index.
+        results: one per trial.
+    """
+
+    test: Sightings
+    results: tuple[TrialResult, ...]
+
+    def scores(self, mask: Bool[np.ndarray, " n"] | None = None) -> dict[str, float]:
+        """Each score: the mean over a trial's queries (where ``mask`` of the test rows is true), then over trials."""
+        of_trials = self.trial_scores(mask)
+        return {name: float(np.mean([one[name] for one in of_trials])) for name in of_trials[0]}
+
+    def trial_scores(self, mask: Bool[np.ndarray, " n"] | None = None) -> list[dict[str, float]]:
+        """Each score of each trial; NaN where no query is left."""
+        rows = []
+        for result in self.results:
+            chosen = slice(None) if mask is None else mask[result.trial.query]
+            rows.append({name: _mean(values[chosen]) for name, values in result.per_query.items()})
+        return rows
+
+
+def search(features: Features, trials: tuple[Trial, ...], junk: JunkRule, first: int = 50) -> Evaluation:
+    """Search every trial by cosine and score every query.
+
+    Args:
+        features: of the benchmark's test pictures.
+        trials: which rows ask which.
+        junk: the junk rule.
+        first: gallery rows kept per query.
+
+    Raises:
+        ClipsenetError: no trial, or no query with a match; the message says why that is.
+    """
+    if not trials:
+        raise ClipsenetError(
+            "nothing to test: the list has no query and gallery pictures (or no validation pictures); give them in its "
+            "split column, or hold vehicles out with --set data.test_vehicles=N"
+        )
+    results = []
+    for trial in trials:
+        query, gallery = features[trial.query], features[trial.gallery]
+        ranking = rank(cosine(query, gallery), query.sightings, gallery.sightings, junk, first)
+        results.append(TrialResult(trial, ranking, score_queries(ranking.places).per_query()))
+    if all(result.without_match == len(result.trial.query) for result in results):
+        raise ClipsenetError(_why_no_match(features.sightings, trials[0], junk))
+    return Evaluation(features.sightings, tuple(results))
+
+
+def all_against_all(sightings: Sightings) -> tuple[Trial, ...]:
+    """The trial of a validation part: every picture is searched for among all others; none if it is empty."""
+    rows = np.arange(len(sightings))
+    return (Trial(rows, rows, "all against all"),) if len(rows) else ()
+
+
+def _mean(values: Float[np.ndarray, " q"]) -> float:
+    counted = values[~np.isnan(values)]
+    return float(counted.mean()) if len(counted) else float("nan")
+
+
+def _why_no_match(sightings: Sightings, trial: Trial, junk: JunkRule) -> str:
+    query, gallery = sightings[trial.query], sightings[trial.gallery]
+    shared = np.intersect1d(query.vehicle.numbers[query.vehicle.known], gallery.vehicle.numbers)
+    start = f"none of the {len(query)} queries has a match among {len(gallery)} gallery pictures: "
+    if len(shared) == 0:
+        return start + "no vehicle stands on both sides; look at the columns vehicle and split"
+    same = set(query.path.tolist()) & set(gallery.path.tolist())
+    cameras = sightings.camera
+    if not cameras.known.any():
+        if len(same):
+            return start + (
+                f"there is no camera column and {len(same)} of the same pictures stand on both sides, which are never a match; "
+                "give each vehicle two pictures or more"
+            )
+        return start + "each vehicle's only picture is the query itself"
+    if junk == "same-camera":
+        return start + (
+            f"each vehicle was seen by one camera only ({cameras.count()} cameras), and the rule 'same-camera' leaves those "
+            "pictures out; if they may count, pass --set data.junk=same-file"
+        )
+    return start + "each vehicle's only picture is the query itself"

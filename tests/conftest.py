@@ -1,0 +1,71 @@
+"""What many tests need: the reference outputs, the real pictures, a toy set and a run trained on it."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from clipsenet.datasets import toy
+from clipsenet.datasets.manifest import ManifestSettings
+from clipsenet.protocol import Benchmark
+from clipsenet.recipe import Recipe, load_recipe
+from clipsenet.runs import Run
+from clipsenet.training import train
+
+ROOT = Path(__file__).parent.parent
+SHARED = ROOT.parent / "shared"
+GOLDEN = Path(os.environ.get("CLIPSENET_GOLDEN", str(SHARED / "golden")))
+
+torch.set_num_threads(1)  # two test processes share two cores
+
+
+def golden(name: str) -> Path:
+    """A file of the reference set; skips where the set, or the file, is not there."""
+    path = GOLDEN / name
+    if not path.is_file():
+        pytest.skip(f"no reference file {path} (set CLIPSENET_GOLDEN)")
+    return path
+
+
+def golden_arrays(name: str) -> dict[str, np.ndarray]:
+    with np.load(golden(name)) as arrays:
+        return {key: arrays[key] for key in arrays.files}
+
+
+def relative_error(found: np.ndarray, wanted: np.ndarray) -> float:
+    """Largest absolute difference over the largest absolute entry."""
+    return float(np.abs(np.asarray(found, dtype=np.float64) - wanted).max() / np.abs(wanted).max())
+
+
+@pytest.fixture(scope="session")
+def two_cameras() -> Path:
+    path = SHARED / "data" / "two-cameras" / "pictures.csv"
+    if not path.is_file():
+        pytest.skip(f"no real pictures at {path}: they are not part of the project")
+    return path
+
+
+@pytest.fixture(scope="session")
+def toy_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("toy") / "pictures"
+    toy.draw(folder, shapes=24, cameras=3, pictures=2)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def toy_benchmark(toy_folder: Path) -> Benchmark:
+    return toy.load(toy_folder, ManifestSettings())
+
+
+def tiny_recipe(*assignments: str) -> Recipe:
+    """The toy recipe, shrunk to a second."""
+    small = ("images.size=[32, 32]", "schedule.epochs=2", "schedule.warmup_epochs=0", "sampler.vehicles=4")
+    return load_recipe(ROOT / "recipes" / "toy.yaml", [*small, *assignments])
+
+
+@pytest.fixture(scope="session")
+def toy_run(tmp_path_factory: pytest.TempPathFactory, toy_benchmark: Benchmark) -> Run:
+    """A run of two epochs: enough to be loaded, not enough to be good."""
+    return train(tiny_recipe(), toy_benchmark, tmp_path_factory.mktemp("run") / "run", device="cpu")
