@@ -85,7 +85,9 @@ def test_every_image_setting_changes_the_tensor(toy_benchmark: Benchmark, change
 
 
 def test_the_erased_part_is_the_mean_and_has_the_area_and_ratio_asked_for(toy_benchmark: Benchmark) -> None:
-    settings = QUIET.model_copy(update={"size": (40, 40), "erase": 1.0, "erase_area": (0.25, 0.25), "erase_ratio": (2.25, 2.25)})
+    settings = QUIET.model_copy(
+        update={"size": (40, 40), "erase": 1.0, "erase_area": (0.25, 0.25), "erase_ratio": (2.25, 2.25)}
+    )
     for place in range(5):
         erased = (images(toy_benchmark, settings)[Draw(0, 0, place)][0] == 0).all(dim=0)
         assert erased.any(dim=1).sum() == 30  # height: sqrt(1600 / 4 * 2.25)

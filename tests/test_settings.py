@@ -67,6 +67,10 @@ def test_overrides_reach_inside_and_leave_the_rest() -> None:
     assert values == {"a": {"b": 1, "c": 2}}
 
 
+def test_a_value_that_is_no_yaml_is_a_text() -> None:
+    assert override({}, ["data.pattern={vehicle}_c{camera}.jpg"]) == {"data": {"pattern": "{vehicle}_c{camera}.jpg"}}
+
+
 @pytest.mark.parametrize("assignment", ["a.b", "=3", "a.b.c=1"])
 def test_an_assignment_that_cannot_be_applied_is_refused(assignment: str) -> None:
     with pytest.raises(UsageError, match="--set"):

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import click
 import typer
 
 from clipsenet.errors import ClipsenetError, UsageError
@@ -318,22 +317,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     debug = "--debug" in words
     logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
     try:
-        code = app([word for word in words if word != "--debug"], prog_name="clipsenet", standalone_mode=False)
-    except click.exceptions.Abort:
-        sys.exit(130)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        _complain("interrupted")
-        sys.exit(130)
-    except BrokenPipeError:
-        sys.exit(1)
+        app([word for word in words if word != "--debug"], prog_name="clipsenet")
     except Exception as error:
         if debug:
             raise
         sys.exit(_explain(error))
-    sys.exit(code if isinstance(code, int) else 0)
 
 
 def _explain(error: Exception) -> int:

@@ -25,7 +25,7 @@ class Ranking:
 
     top: Int[np.ndarray, "q first"]
     top_similarity: Float[np.ndarray, "q first"]
-    places: tuple[Int[np.ndarray, " matches"], ...]
+    places: tuple[Int[np.ndarray, " _"], ...]
     candidates: Int[np.ndarray, " q"]
 
     @property
@@ -55,7 +55,7 @@ def rank(blocks: Iterable[Block], query: Sightings, gallery: Sightings, junk: Ju
     first = min(first, len(gallery))
     top = np.full((len(query), first), -1, dtype=np.int64)
     top_similarity = np.full((len(query), first), -np.inf, dtype=np.float32)
-    places: list[Int[np.ndarray, " matches"]] = []
+    places: list[Int[np.ndarray, " _"]] = []
     candidates = np.zeros(len(query), dtype=np.int64)
     for part, block in blocks:
         for row, similarity in zip(range(part.start, part.stop), block, strict=True):

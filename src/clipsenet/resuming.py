@@ -1,6 +1,6 @@
 """Resuming: all that a training needs to go on, in one file that is whole or not there."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
@@ -23,12 +23,14 @@ class Progress:
         step: steps of the next epoch that are done, too.
         best: the best validation mAP so far; -1 before any.
         data: the fingerprint of the training pictures.
+        sums: each loss part, summed over those steps.
     """
 
     epoch: int = 0
     step: int = 0
     best: float = -1.0
     data: str = ""
+    sums: dict[str, float] = field(default_factory=dict)
 
 
 def save_progress(folder: Path, progress: Progress, objective: nn.Module, optimiser: Optimizer) -> None:
@@ -54,6 +56,8 @@ def load_progress(folder: Path, objective: nn.Module, optimiser: Optimizer) -> P
         ClipsenetError: nothing saved there, broken, or of another network.
     """
     path = folder / NAME
+    if not path.is_file() and (folder / "last.safetensors").is_file():
+        raise ClipsenetError(f"the training in {folder} is finished: there is nothing left to resume")
     if not path.is_file():
         raise ClipsenetError(f"nothing to resume in {folder}: found no {NAME}; start again without --resume, in another --run")
     facts = read_facts(path)
@@ -63,16 +67,22 @@ def load_progress(folder: Path, objective: nn.Module, optimiser: Optimizer) -> P
         {name.removeprefix("objective."): value for name, value in tensors.items() if name.startswith("objective.")},
         str(path),
     )
+    parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for name, value in tensors.items():
         if name.startswith("optimiser."):
-            _, number, field = name.split(".", 2)
-            state.setdefault(int(number), {})[field] = value
+            _, number, name_of_value = name.split(".", 2)
+            state.setdefault(int(number), {})[name_of_value] = _laid_out_like(parameters[int(number)], value)
     optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
     torch.set_rng_state(tensors["random"])
-    return Progress(int(facts["epoch"]), int(facts["step"]), float(facts["best"]), str(facts["data"]))
+    return Progress(int(facts["epoch"]), int(facts["step"]), float(facts["best"]), str(facts["data"]), facts["sums"])
 
 
 def forget_progress(folder: Path) -> None:
     """A finished training needs no state to go on from."""
     (folder / NAME).unlink(missing_ok=True)
+
+
+def _laid_out_like(parameter: Tensor, value: Tensor) -> Tensor:
+    """In the parameter's memory layout: a fused optimiser walks both as they lie in memory."""
+    return torch.empty_like(parameter, dtype=value.dtype).copy_(value) if value.shape == parameter.shape else value

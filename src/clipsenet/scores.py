@@ -34,7 +34,7 @@ class QueryScores:
         return {"mAP": self.average_precision, **hits, "mINP": self.inverse_penalty, **cuts}
 
 
-def score_queries(places: Sequence[Int[np.ndarray, " matches"]], cuts: Sequence[int] = MAP_CUTS) -> QueryScores:
+def score_queries(places: Sequence[Int[np.ndarray, " _"]], cuts: Sequence[int] = MAP_CUTS) -> QueryScores:
     """Score each query from the places of its matches.
 
     Args:

@@ -99,7 +99,9 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 
 def override(values: Mapping[str, Any], assignments: Sequence[str]) -> dict[str, Any]:
-    """A copy of ``values`` with each dotted assignment ``a.b=value`` applied; the value is read as YAML.
+    """A copy of ``values`` with each dotted assignment ``a.b=value`` applied.
+
+    The value is read as YAML, and as a text where it is none, such as ``{vehicle}_c{camera}.jpg``.
 
     Raises:
         UsageError: an assignment without '=', or one that goes through a value that is not a mapping.
@@ -118,7 +120,10 @@ def override(values: Mapping[str, Any], assignments: Sequence[str]) -> dict[str,
             if not isinstance(inner, dict):
                 raise UsageError(f"--set {assignment!r}: '{name}' is {inner!r}, it has no setting '{last}' inside")
             place = inner
-        place[last] = parse_yaml(text, f"--set {assignment!r}")
+        try:
+            place[last] = parse_yaml(text, assignment)
+        except UsageError:
+            place[last] = text
     return result
 
 

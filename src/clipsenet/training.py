@@ -1,6 +1,7 @@
 """train(): the loop, top to bottom."""
 
 import itertools
+import logging
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,6 +31,8 @@ from clipsenet.sampling import IdentitySampler
 from clipsenet.sightings import Sightings, Trial
 from clipsenet.transforms import make_test_transform, make_train_transform
 from clipsenet.trials import all_against_all, search
+
+log = logging.getLogger("clipsenet")
 
 
 class Interrupted(ClipsenetError):  # noqa: N818 - the user's wish, no error
@@ -68,6 +71,7 @@ def train(
     pictures = benchmark.train
     if len(pictures) == 0:
         raise ClipsenetError(f"{benchmark.name} has no training pictures; give some in the split column as 'train'")
+    _warn_of_few(pictures, recipe.sampler.pictures)
     fabric = Fabric(accelerator=device, devices=1, precision=recipe.training.precision)
     torch.manual_seed(recipe.seed)
     names, vehicle = np.unique(pictures.vehicle.numbers, return_inverse=True)
@@ -104,11 +108,9 @@ def train(
             rate = recipe.optimiser.rate * recipe.schedule.factor(epoch)
             set_rate(optimiser, rate)
             steps = len(sampler.batches(epoch))
-            sums: dict[str, float] = {}
             seen, started = 0, time.perf_counter()
-            first_step = progress.step
             objective.train()
-            for step in range(first_step, steps):
+            for step in range(progress.step, steps):
                 images, rows = next(batches)
                 report.mark("load")
                 images = images.to(fabric.device, non_blocking=True)
@@ -129,18 +131,18 @@ def train(
                 report.mark("update")
                 seen += len(rows)
                 for name, value in values.items():
-                    sums[name] = sums.get(name, 0.0) + value
+                    progress.sums[name] = progress.sums.get(name, 0.0) + value
                 report.step(epoch + 1, step + 1, steps, rate, len(rows), values)
                 if interrupts.asked:
                     progress.step = step + 1
                     save_progress(folder, progress, objective, optimiser)
                     raise Interrupted(_how_to_go_on(folder, epoch, step, steps))
 
-            row = {"epoch": epoch + 1, "step": steps, "rate": rate}
-            row |= {f"loss.{name}": value / max(1, steps - first_step) for name, value in sums.items()}
+            row = {"epoch": float(epoch + 1), "step": float(steps), "rate": rate}
+            row |= {f"loss.{name}": value / steps for name, value in progress.sums.items()}
             row["loss"] = sum(value for name, value in row.items() if name.startswith("loss."))
             row["pictures_per_second"] = seen / (time.perf_counter() - started)
-            progress.epoch, progress.step = epoch + 1, 0
+            progress.epoch, progress.step, progress.sums = epoch + 1, 0, {}
             is_last = epoch + 1 == recipe.schedule.epochs
             if is_last or (epoch + 1) % recipe.training.validate_every == 0:
                 row |= _validate(recipe, benchmark, model, fabric.device)
@@ -189,6 +191,18 @@ def _validate(recipe: Recipe, benchmark: Benchmark, model: Model, device: torch.
         scores = search(features, trials, benchmark.protocol.junk).scores()
         row |= {f"{name}.mAP": scores["mAP"], f"{name}.R1": scores["R1"]}
     return row
+
+
+def _warn_of_few(pictures: Sightings, wanted: int) -> None:
+    """Vehicles that the sampler has to fill up by repeating their pictures."""
+    _, counts = np.unique(pictures.vehicle.numbers, return_counts=True)
+    if (counts == 1).any():
+        log.warning(
+            "%d of %d training vehicles have one picture only: it is its own positive, repeated %d times in a batch",
+            (counts == 1).sum(),
+            len(counts),
+            wanted,
+        )
 
 
 def _describe(recipe: Recipe, benchmark: Benchmark, model: Model, device: torch.device, vehicles: int) -> str:

@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from lightning_fabric import Fabric
 
@@ -165,8 +166,8 @@ def _bare_step(recipe: Recipe, benchmark: Benchmark, batch: Batch, device: str, 
     """Seconds of a forward, backward and update on a batch in memory; the mean over the steps."""
     fabric = Fabric(accelerator=device, devices=1, precision=recipe.training.precision)
     model = make_model(recipe.model, recipe.images.size)
-    vehicles = benchmark.train.vehicle.numbers
-    objective = Objective(model, Losses(recipe.losses, model.dim, int(vehicles.max()) + 1))
+    names, vehicles = np.unique(benchmark.train.vehicle.numbers, return_inverse=True)
+    objective = Objective(model, Losses(recipe.losses, model.dim, len(names)))
     images, rows = batch
     images = images.to(fabric.device)
     if recipe.training.channels_last:

@@ -108,10 +108,10 @@ def set_last_stride(network: nn.Module, name: str, stride: int) -> None:
     if not isinstance(network, ResNet):
         raise UsageError(f"model.last_stride={stride}: trunk '{name}' is not a ResNet; leave model.last_stride unset")
     first: Any = network.get_submodule("layer4.0")
-    if getattr(first, "aa", None) is not None:
-        raise UsageError(f"model.last_stride={stride}: trunk '{name}' blurs where it strides; leave it unset")
     if stride == 2:
         return
+    if not isinstance(first.aa, nn.Identity | None):
+        raise UsageError(f"model.last_stride={stride}: trunk '{name}' blurs where it strides; leave it unset")
     for module in first.modules():
         if isinstance(module, nn.Conv2d) and module.stride == (2, 2):
             module.stride = (1, 1)

@@ -1,0 +1,259 @@
+"""The command line from end to end, in this process; and once as a process of its own."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from clipsenet.cli import main
+from clipsenet.features import Features
+from clipsenet.runs import Run
+from conftest import ROOT
+
+TINY = [
+    *("--set", "images.size=[32, 32]", "--set", "schedule.epochs=2", "--set", "schedule.warmup_epochs=0"),
+    *("--set", "sampler.vehicles=4", "--device", "cpu", "--threads", "1"),
+]
+
+
+class Result:
+    def __init__(self, code: int, out: str, err: str) -> None:
+        self.code, self.out, self.err = code, out, err
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]):
+    def call(*words: object) -> Result:
+        with pytest.raises(SystemExit) as exit_:
+            main([str(word) for word in words])
+        captured = capsys.readouterr()
+        return Result(int(exit_.value.code or 0), captured.out, captured.err)
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory, toy_folder: Path) -> Path:
+    folder = tmp_path_factory.mktemp("cli") / "run"
+    with pytest.raises(SystemExit) as exit_:
+        main(["train", str(ROOT / "recipes" / "toy.yaml"), "--data", str(toy_folder), "--run", str(folder), *TINY])
+    assert not exit_.value.code
+    return folder
+
+
+def test_train_says_what_is_next(run, toy_folder: Path, tmp_path: Path) -> None:
+    result = run("train", "toy", "--data", toy_folder, "--run", tmp_path / "r", *TINY)
+    assert result.code == 0
+    assert "toy: resnet10t, 4,923,512 parameters, on cpu in 32-true; 84 pictures of 14 vehicles of toy" in result.out
+    assert "epoch 2: loss" in result.out
+    assert f"saved in {tmp_path / 'r'} (last and best); run id {Run.open(tmp_path / 'r').id[:16]}" in result.out
+    assert f"next: clipsenet evaluate {tmp_path / 'r'} --data {toy_folder}" in result.out
+    again = run("train", "toy", "--data", toy_folder, "--run", tmp_path / "r", *TINY)
+    assert again.code == 1
+    assert "exists and is not empty; go on with --resume" in again.err
+
+
+def test_evaluate_prints_card_and_table_and_writes_json(run, trained: Path, toy_folder: Path, tmp_path: Path) -> None:
+    words = ("evaluate", trained, "--data", toy_folder, "--slice", "type=disc", "--intervals")
+    result = run(*words, "--json", tmp_path / "card.json")
+    assert result.code == 0
+    for text in ("benchmark", "toy (drawn)", "same vehicle in the same camera", "cosine, plain", "last, epoch 2", "TOY"):
+        assert text in result.out
+    for text in ("all: ", "type=disc: ", "not type=disc: ", "colour histogram", "difference", "mINP", "[", "95 % bootstrap"):
+        assert text in result.out
+    card = json.loads((tmp_path / "card.json").read_text())
+    assert card == json.loads((trained / "scorecards" / "toy-last.json").read_text())
+    printed = run(*words, "--json", "-")
+    assert json.loads(printed.out) == card, "the same features give the same scores and intervals"
+
+
+def test_evaluate_the_best_checkpoint_without_a_reference(run, trained: Path, toy_folder: Path) -> None:
+    words = ("evaluate", trained, "--data", toy_folder, "--checkpoint", "best", "--reference", "none", "--no-intervals")
+    result = run(*words, "--json", "-")
+    card = json.loads(result.out)
+    assert card["card"]["checkpoint"].startswith("best, epoch")
+    assert len(card["sections"][0]["lines"]) == 1
+
+
+def test_evaluate_does_not_let_the_network_be_changed(run, trained: Path, toy_folder: Path) -> None:
+    result = run("evaluate", trained, "--data", toy_folder, "--set", "images.size=[64, 64]")
+    assert result.code == 2
+    assert "the network is the run's" in result.err
+
+
+def test_embed_writes_a_features_folder(run, trained: Path, toy_folder: Path, tmp_path: Path) -> None:
+    result = run("embed", trained, toy_folder / "pictures.csv", "--to", tmp_path / "f")
+    assert result.code == 0
+    features = Features.load(tmp_path / "f")
+    assert len(features) == 144
+    assert features.run_id == Run.open(trained).id
+    assert features.sightings.camera.count() == 3
+    one = run("embed", trained, features.sightings.path[0], "--to", tmp_path / "one", "--json")
+    assert json.loads(one.out) == {"pictures": 1, "left_out": 0, "dim": 512, "run_id": features.run_id}
+    assert np.abs(Features.load(tmp_path / "one").embeddings[0] - features.embeddings[0]).max() < 1e-5
+    folder = run("embed", trained, toy_folder, "--to", tmp_path / "all", "--set", "data.pattern={vehicle}_c{camera}_{*}.png")
+    assert folder.code == 0
+    assert Features.load(tmp_path / "all").sightings.vehicle.count() == 24
+    again = run("embed", trained, toy_folder, "--to", tmp_path / "all")
+    assert again.code == 1
+    assert "exists and is not empty" in again.err
+
+
+def test_compare_gives_a_similarity_and_no_verdict(run, trained: Path, toy_folder: Path) -> None:
+    a, b = toy_folder / "shape000_c1_0.png", toy_folder / "shape001_c1_0.png"
+    result = run("compare", trained, a, b)
+    assert result.code == 0
+    assert "no verdict" in result.out
+    assert json.loads(run("compare", trained, a, a, "--json").out)["cosine"] == pytest.approx(1, abs=1e-5)
+    assert json.loads(run("compare", trained, a, b, "--json").out)["cosine"] < 0.999
+
+
+def test_describe_prints_parts(run) -> None:
+    result = run("describe", "two-cameras", "--vehicles", 345)
+    assert result.code == 0
+    assert "resnet18_ibn_a" in result.out
+    assert "11,176,512" in result.out
+    described = json.loads(run("describe", "two-cameras", "--json").out)
+    assert described["parameters"] == 11_177_536
+
+
+@pytest.mark.parametrize(
+    ("what", "name"),
+    [("recipes", "two-cameras"), ("trunks", "resnext101_ibn_a"), ("benchmarks", "manifest"), ("losses", "CircleLoss")],
+)
+def test_list_names_what_can_be_chosen(run, what: str, name: str) -> None:
+    assert any(line.split()[0] == name for line in run("list", what).out.splitlines())
+    assert name in json.loads(run("list", what, "--json").out)
+
+
+def test_bench_training_compares_with_the_bare_step(run, toy_folder: Path) -> None:
+    words = ("bench", "training", "toy", "--data", toy_folder, "--steps", 2, "--rounds", 1, *TINY)
+    result = json.loads(run(*words, "--json").out)
+    assert result["ratio"] == pytest.approx(
+        result["train_step_seconds"] / (result["bare_step_seconds"] + result["loading_cpu_seconds_per_step"] / result["cores"])
+    )
+    assert {"load", "transfer", "forward", "backward", "update"} <= result["parts_of_train_step"].keys()
+    assert result["pictures_per_step"] == 16
+    assert "ratio: train step / reference" in run(*words).out
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "message"),
+    [
+        (["train", "toy"], 2, "Missing option '--data'"),
+        (["train", "no-such", "--data", "x"], 2, "neither a file nor one of ours"),
+        (
+            ["train", "toy", "--data", "x", "--set", "optimiser.rat=1"],
+            2,
+            "unknown setting 'optimiser.rat': did you mean 'rate'?",
+        ),
+        (["train", "toy", "--data", "x", "--set", "schedule.epochs=many"], 2, "'many', wanted: a valid integer"),
+        (["train", "toy", "--data", "x", "--set", "optimiser.rate"], 2, "wanted key=value"),
+        (["train", "toy", "--data", "nowhere"], 1, "no toy benchmark at nowhere: draw one with"),
+        (["train", "two-cameras", "--data", "nowhere"], 1, "no such file or folder: nowhere"),
+        (
+            ["train", "toy", "--data", "x", "--set", "data.benchmark=veri"],
+            2,
+            "unknown benchmark 'veri': choose from manifest, toy",
+        ),
+        (["evaluate", "nowhere", "--data", "x"], 1, "nowhere is not a run folder"),
+        (["evaluate", "nowhere", "--data", "x", "--checkpoint", "first"], 2, "choose from last, best"),
+        (["describe", "toy", "--set", "model.trunk=resnet_18"], 2, "unknown trunk 'resnet_18': did you mean 'resnet"),
+        (["list", "cars"], 2, "'cars'"),
+        (["fly"], 2, "No such command 'fly'"),
+        (["toy", "x", "--shapes", "2"], 1, "wanted at least 8"),
+    ],
+)
+def test_wrong_use_exits_two_and_failure_one_without_a_traceback(run, words: list[str], code: int, message: str) -> None:
+    result = run(*words)
+    assert result.code == code
+    assert message in result.err
+    assert "Traceback" not in result.err
+
+
+def test_debug_shows_the_traceback(toy_folder: Path) -> None:
+    with pytest.raises(Exception, match="no such file or folder"):
+        main(["train", "two-cameras", "--data", "nowhere", "--debug"])
+
+
+def test_broken_pictures_are_named_or_left_out(run, toy_folder: Path, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(toy_folder, data)
+    (data / "shape003_c1_0.png").write_bytes(b"broken")
+    (data / "shape004_c2_1.png").unlink()
+    lines = (data / "pictures.csv").read_text().splitlines()
+    row = next(number for number, text in enumerate(lines, 1) if text.startswith("shape003_c1_0.png"))
+
+    missing = run("train", "toy", "--data", data, "--run", tmp_path / "a", *TINY)
+    assert missing.code == 1
+    assert "1 of 84 files are missing, the first" in missing.err
+    Image.new("RGB", (9, 9)).save(data / "shape004_c2_1.png")
+    broken = run("train", "toy", "--data", data, "--run", tmp_path / "b", *TINY)
+    assert broken.code == 1
+    assert f"pictures.csv, line {row}): not a readable picture" in broken.err
+    skipped = run("train", "toy", "--data", data, "--run", tmp_path / "c", "--skip-broken", *TINY)
+    assert skipped.code == 0
+    assert "left out: " in skipped.err
+    assert "83 pictures of 14 vehicles" in skipped.out
+
+
+def test_vehicles_with_one_picture_are_a_warning(
+    run, toy_folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(toy_folder, data)
+    lines = (data / "pictures.csv").read_text().splitlines()
+    kept = [text for text in lines if "shape001" not in text or text.startswith("shape001_c1_0")]
+    (data / "pictures.csv").write_text("\n".join(kept) + "\n")
+    assert run("train", "toy", "--data", data, "--run", tmp_path / "a", *TINY).code == 0
+    assert "1 of 14 training vehicles have one picture only" in caplog.text
+
+
+def test_resuming_with_another_recipe_names_the_settings(run, trained: Path, toy_folder: Path) -> None:
+    words = ("train", "toy", "--data", toy_folder, "--run", trained, "--resume", *TINY)
+    other = run(*words, "--set", "optimiser.rate=0.5")
+    assert other.code == 2
+    assert "these settings differ: optimiser.rate" in other.err
+    done = run(*words)
+    assert done.code == 1
+    assert "finished" in done.err
+
+
+def clipsenet(*words: object, **options: object) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "clipsenet.cli", *map(str, words)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)  # type: ignore[call-overload]
+
+
+@pytest.mark.slow
+def test_ctrl_c_in_a_real_process_with_workers_saves_and_resumes(toy_folder: Path, tmp_path: Path) -> None:
+    words = ("train", "toy", "--data", toy_folder, "--run", tmp_path / "r", *TINY)
+    many = ("--set", "schedule.epochs=200", "--set", "training.workers=1", "--set", "training.validate_every=1")
+    process = clipsenet(*words, *many, start_new_session=True)
+    history = tmp_path / "r" / "history.csv"
+    deadline = time.monotonic() + 120
+    while not history.exists() and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.1)
+    os.killpg(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, (out, err)
+    assert "and saved; go on with the same command" in err
+    assert "Traceback" not in err
+    assert (tmp_path / "r" / "resume.safetensors").exists()
+
+
+def test_help_needs_no_torch() -> None:
+    program = (
+        "import sys; import clipsenet.cli as cli\ntry: cli.main(['--help'])\nexcept SystemExit: print('torch' in sys.modules)"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert result.stdout.strip().endswith("False")
+    for verb in ("train", "evaluate", "embed", "compare", "describe", "list", "bench", "toy"):
+        assert verb in result.stdout

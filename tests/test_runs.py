@@ -1,0 +1,143 @@
+import errno
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from clipsenet import files
+from clipsenet.errors import ClipsenetError
+from clipsenet.features import extract
+from clipsenet.protocol import Benchmark
+from clipsenet.recipe import Recipe
+from clipsenet.runs import Run, run_id, save_tensors, start_folder
+from conftest import tiny_recipe
+
+
+def embeddings(run: Run, benchmark: Benchmark) -> np.ndarray:
+    few = benchmark.test[np.arange(6)]
+    return extract(run.model, few, run.test_transform, run.id, dim=run.dim).embeddings
+
+
+def copy(run: Run, to: Path, names: tuple[str, ...] = ("recipe.yaml", "last.safetensors")) -> Path:
+    to.mkdir()
+    for name in names:
+        (to / name).write_bytes((run.folder / name).read_bytes())
+    return to
+
+
+def test_a_run_folder_holds_all_it_needs(toy_run: Run) -> None:
+    assert {path.name for path in toy_run.folder.iterdir()} == {
+        "recipe.yaml",
+        "environment.json",
+        "history.csv",
+        "tensorboard",
+        "last.safetensors",
+        "best.safetensors",
+    }
+    environment = json.loads((toy_run.folder / "environment.json").read_text())
+    assert environment["versions"]["torch"] == torch.__version__.split("+")[0] or environment["versions"]["torch"]
+    recipe = (toy_run.folder / "recipe.yaml").read_text()
+    assert "smoothing: 0.1" in recipe, "the recipe is written with every default"
+
+
+def test_reloading_from_the_folder_alone_gives_the_same_embeddings_bit_for_bit(
+    toy_run: Run, toy_benchmark: Benchmark, tmp_path: Path
+) -> None:
+    moved = Run.open(copy(toy_run, tmp_path / "elsewhere"))
+    assert moved.id == toy_run.id
+    assert np.array_equal(embeddings(moved, toy_benchmark), embeddings(toy_run, toy_benchmark))
+
+
+def test_the_id_is_the_same_in_another_process_and_with_other_threads(toy_run: Run) -> None:
+    program = (
+        "import sys, torch; torch.set_num_threads(int(sys.argv[2])); from pathlib import Path; "
+        "from clipsenet.runs import Run; print(Run.open(Path(sys.argv[1])).id)"
+    )
+    for threads in ("1", "2"):
+        command = [sys.executable, "-c", program, str(toy_run.folder), threads]
+        assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() == toy_run.id
+
+
+def test_the_id_follows_weights_and_what_the_test_does_and_nothing_else(toy_run: Run) -> None:
+    def with_(**images: object) -> Recipe:
+        return toy_run.recipe.model_copy(update={"images": toy_run.recipe.images.model_copy(update=images)})
+
+    same = (
+        with_(flip=0.1),
+        toy_run.recipe.model_copy(update={"seed": 9, "name": "x"}),
+        toy_run.recipe.model_copy(update={"model": toy_run.recipe.model.model_copy(update={"weights": Path("w")})}),
+    )
+    for recipe in same:
+        assert run_id(toy_run.model, recipe) == toy_run.id
+    other = (with_(size=(32, 40)), with_(interpolation="bilinear"), with_(statistics=((0.5,) * 3, (0.5,) * 3)))
+    ids = {run_id(toy_run.model, recipe) for recipe in other}
+    before = toy_run.recipe.model_copy(update={"model": toy_run.recipe.model.model_copy(update={"embedding": "before"})})
+    ids.add(run_id(toy_run.model, before))
+    with torch.no_grad():
+        toy_run.model.neck.weight[0] += 1e-3
+        ids.add(run_id(toy_run.model, toy_run.recipe))
+        toy_run.model.neck.weight[0] -= 1e-3
+    assert len(ids | {toy_run.id}) == 6
+
+
+def test_folders_that_are_no_runs_are_refused(toy_run: Run, tmp_path: Path) -> None:
+    with pytest.raises(ClipsenetError, match=r"is not a run folder: found no recipe.yaml"):
+        Run.open(tmp_path)
+    folder = copy(toy_run, tmp_path / "a", ("recipe.yaml",))
+    with pytest.raises(ClipsenetError, match=r"no checkpoint 'last'.*found none"):
+        Run.open(folder)
+    folder = copy(toy_run, tmp_path / "b")
+    with pytest.raises(ClipsenetError, match=r"no checkpoint 'best'.*validation vehicles.*found last"):
+        Run.open(folder, "best")
+
+
+def test_weights_of_another_network_and_newer_formats_are_refused(toy_run: Run, tmp_path: Path) -> None:
+    folder = copy(toy_run, tmp_path / "a")
+    tensors = load_file(folder / "last.safetensors")
+    removed = tensors.pop("neck.weight")
+    facts = {"epoch": 2, "data": ""}
+    save_tensors(folder / "last.safetensors", tensors, facts)
+    with pytest.raises(ClipsenetError, match=r"1 missing: neck.weight"):
+        Run.open(folder)
+    tensors["neck.weight"] = removed
+    save_file(tensors, folder / "last.safetensors", {"clipsenet": json.dumps({"format": 99, **facts})})
+    with pytest.raises(ClipsenetError, match=r"format 99.*update clipsenet"):
+        Run.open(folder)
+    save_file(tensors, folder / "last.safetensors")
+    with pytest.raises(ClipsenetError, match=r"not a whole checkpoint of clipsenet"):
+        Run.open(folder)
+    (folder / "last.safetensors").write_bytes((toy_run.folder / "last.safetensors").read_bytes()[:-10])
+    with pytest.raises(ClipsenetError, match=r"not a whole"):
+        Run.open(folder)
+
+
+def test_a_used_folder_is_not_begun_again(tmp_path: Path) -> None:
+    (tmp_path / "something").touch()
+    with pytest.raises(ClipsenetError, match=r"exists and is not empty; go on with --resume"):
+        start_folder(tmp_path, tiny_recipe())
+
+
+def test_a_full_disk_leaves_the_old_checkpoint_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "x.safetensors"
+    save_tensors(path, {"a": torch.ones(3)}, {"epoch": 1, "data": ""})
+    before = path.read_bytes()
+
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(files.os, "fsync", full)
+    with pytest.raises(ClipsenetError, match=r"No space left on device.*what was there before is untouched"):
+        save_tensors(path, {"a": torch.zeros(3)}, {"epoch": 2, "data": ""})
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
+def test_safetensors_own_way_to_say_full_is_understood(tmp_path: Path) -> None:
+    with pytest.raises(ClipsenetError, match=r"cannot write .*free some space|Free some space"):
+        files.write_whole(tmp_path / "x", lambda _: save_file({"a": torch.zeros(1000)}, "/dev/full"))
