@@ -133,11 +133,12 @@ def extract(
         ClipsenetError: an embedding is NaN.
     """
     embeddings = np.empty((len(sightings), dim), dtype=np.float32)
+    pictures = SightingImages(sightings, transform)
     training = model.training
     model.eval().to(device).to(memory_format=torch.channels_last)
     try:
         with torch.inference_mode():
-            for images, rows in make_loader(SightingImages(sightings, transform), in_order(len(sightings), batch), workers):
+            for images, rows in make_loader(pictures, in_order(len(sightings), batch), workers, torch.device(device)):
                 on_device = images.to(device, non_blocking=True).contiguous(memory_format=torch.channels_last)
                 embeddings[rows.numpy()] = model(on_device, no_places(len(images), on_device.device)).float().cpu().numpy()
                 if progress is not None:

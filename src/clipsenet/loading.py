@@ -1,5 +1,6 @@
 """SightingImages: the torch data set; the same draw gives the same tensor in whichever worker it is made."""
 
+import os
 import signal
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
@@ -13,6 +14,9 @@ from torch.utils.data import DataLoader, Dataset
 from clipsenet.images import PictureError, open_sighting
 from clipsenet.sightings import Sightings
 from clipsenet.transforms import Transform, seeded
+
+
+CPU = torch.device("cpu")
 
 
 class Draw(NamedTuple):
@@ -71,8 +75,16 @@ class _Guarded(Dataset[Any]):
             return error
 
 
-def make_loader(images: SightingImages, batches: Iterable[list[Draw]], workers: int, pin: bool = False) -> Iterator[Batch]:
+def make_loader(
+    images: SightingImages, batches: Iterable[list[Draw]], workers: int, device: torch.device = CPU
+) -> Iterator[Batch]:
     """The batches in their order, made in ``workers`` processes (0: in this one).
+
+    Args:
+        images: what to open.
+        batches: the draws of each batch.
+        workers: how many processes.
+        device: where the batches will be computed on; on a CPU the workers leave it the cores.
 
     Yields:
         Images ``(batch, 3, height, width)`` and their rows ``(batch,)``.
@@ -85,8 +97,8 @@ def make_loader(images: SightingImages, batches: Iterable[list[Draw]], workers: 
         batch_sampler=batches,
         num_workers=workers,
         collate_fn=_collate,
-        worker_init_fn=_ignore_interrupts,
-        pin_memory=pin,
+        worker_init_fn=_begin_yielding_worker if device.type == "cpu" else _begin_worker,
+        pin_memory=device.type == "cuda",
     )
     for batch in loader:
         if isinstance(batch, PictureError):
@@ -109,6 +121,17 @@ def _collate(items: list[tuple[Float[Tensor, "3 height width"], int] | PictureEr
     return images, torch.from_numpy(np.array([row for _, row in pairs], dtype=np.int64))
 
 
-def _ignore_interrupts(_: int) -> None:
-    """Ctrl-C is for the process that can save; its workers end with it."""
+def _begin_worker(_: int) -> None:
+    """Leave Ctrl-C to the process that can save: its workers end with it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _begin_yielding_worker(number: int) -> None:
+    """Leave the cores to the threads that compute.
+
+    A worker that takes a core from a parallel region makes all of its threads wait. With the idle priority it runs in
+    the gaps, and on all cores while the next batch is waited for: then nothing is lost beside loading's own seconds.
+    """
+    _begin_worker(number)
+    if hasattr(os, "SCHED_IDLE"):
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))

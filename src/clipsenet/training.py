@@ -95,7 +95,7 @@ def train(
         SightingImages(pictures, transform, recipe.seed),
         _batches_left(sampler, progress, recipe.schedule.epochs),
         recipe.training.workers,
-        pin=fabric.device.type == "cuda",
+        fabric.device,
     )
     labels = torch.from_numpy(vehicle)
     history = History(folder, progress.epoch)
