@@ -228,8 +228,9 @@ def test_resuming_with_another_recipe_names_the_settings(run, trained: Path, toy
 
 
 def clipsenet(*words: object, **options: object) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "clipsenet.cli", *map(str, words)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)  # type: ignore[call-overload]
+    command = [sys.executable, "-m", "clipsenet", *map(str, words)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)  # type: ignore[call-overload]
 
 
 @pytest.mark.slow

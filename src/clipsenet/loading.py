@@ -15,7 +15,6 @@ from clipsenet.images import PictureError, open_sighting
 from clipsenet.sightings import Sightings
 from clipsenet.transforms import Transform, seeded
 
-
 CPU = torch.device("cpu")
 
 

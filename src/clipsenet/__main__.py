@@ -1,0 +1,5 @@
+"""``python -m clipsenet``."""
+
+from clipsenet.cli import main
+
+main()

@@ -1,0 +1,64 @@
+"""The command line: one thin command per verb; exit codes and errors."""
+
+import logging
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from clipsenet.cli.learning import describe, list_, toy, train
+from clipsenet.cli.measuring import bench_training
+from clipsenet.cli.opening import complain
+from clipsenet.cli.testing import compare, embed, evaluate
+from clipsenet.errors import ClipsenetError, UsageError
+
+app = typer.Typer(
+    help="Vehicle re-identification: train, evaluate honestly, search.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+for _verb in (train, evaluate, embed, compare, describe, toy):
+    app.command()(_verb)
+app.command("list")(list_)
+bench_app = typer.Typer(help="Measure: speed and memory, as ratios to a reference in the same run.", no_args_is_help=True)
+bench_app.command("training")(bench_training)
+app.add_typer(bench_app, name="bench")
+
+
+@app.callback()
+def _all(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error. May stand anywhere.")] = False,
+) -> None:
+    """Options of every command."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line: exit 0, 1 for a failure, 2 for wrong use, 130 when interrupted."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in words
+    logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
+    try:
+        app([word for word in words if word != "--debug"], prog_name="clipsenet")
+    except Exception as error:
+        if debug:
+            raise
+        sys.exit(_explain(error))
+
+
+def _explain(error: Exception) -> int:
+    """Say what went wrong on stderr; the exit code."""
+    if isinstance(error, ClipsenetError):
+        complain(f"error: {error}")
+        if isinstance(error, UsageError):
+            return 2
+        return 130 if type(error).__name__ == "Interrupted" else 1
+    if isinstance(error, OSError):
+        complain(f"error: {error}")
+    elif isinstance(error, MemoryError) or "out of memory" in str(error):
+        complain(f"error: out of memory ({error}); try a smaller batch: --set sampler.vehicles=N or evaluation.batch=N")
+    else:
+        complain(f"error: unexpected {type(error).__name__}: {error}; run again with --debug for the traceback, and report it")
+    return 1

@@ -1,0 +1,81 @@
+"""From a command's words to runs, benchmarks and devices; and what is said to the user beside tables."""
+
+import json
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from clipsenet.errors import UsageError
+
+if TYPE_CHECKING:
+    import torch
+
+    from clipsenet.protocol import Benchmark
+    from clipsenet.recipe import DataSettings
+    from clipsenet.runs import Run
+
+
+def use_threads(threads: int | None) -> None:
+    """Set torch's threads, and keep Fabric from announcing what the recipe says anyway."""
+    import torch
+
+    if threads is not None:
+        torch.set_num_threads(threads)
+    for name in ("lightning.fabric", "lightning_fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def find_device(name: str) -> "torch.device":
+    """A device by name; ``auto``: the first GPU, or the CPU."""
+    import torch
+
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise UsageError(f"--device {name}: {reason}; choose from auto, cpu, cuda, cuda:N, mps") from error
+    return device
+
+
+def open_run(folder: Path, checkpoint: str | None) -> "Run":
+    """Open a run folder with the checkpoint of ``--checkpoint``."""
+    from clipsenet.runs import Run
+
+    if checkpoint not in (None, "last", "best"):
+        raise UsageError(f"--checkpoint {checkpoint}: choose from last, best")
+    return Run.open(folder, checkpoint)  # type: ignore[arg-type]
+
+
+def open_benchmark(settings: "DataSettings", data: Path, skip_broken: bool) -> "Benchmark":
+    """Read the benchmark at ``--data``, and look that its files are there, or leave out what is broken."""
+    from clipsenet.broken import check_benchmark
+    from clipsenet.datasets import DATASETS
+    from clipsenet.settings import choose
+
+    found, left_out = check_benchmark(choose("benchmark", settings.benchmark, DATASETS)(data, settings), skip_broken)
+    list_left_out(left_out)
+    return found
+
+
+def list_left_out(reasons: Sequence[str]) -> None:
+    """Name every picture that was left out."""
+    for reason in reasons:
+        complain(f"left out: {reason}")
+    if reasons:
+        complain(f"left out {len(reasons)} pictures in all")
+
+
+def complain(text: str) -> None:
+    """Say something on stderr."""
+    typer.echo(text, err=True)
+
+
+def print_json(value: Any) -> None:
+    """Print figures for programs."""
+    typer.echo(json.dumps(value, indent=2))

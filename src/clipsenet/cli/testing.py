@@ -1,0 +1,149 @@
+"""Commands that use a run: evaluate, embed, compare."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from clipsenet.cli.opening import find_device, list_left_out, open_benchmark, open_run, print_json, use_threads
+from clipsenet.cli.options import AsJson, CheckpointName, Data, Device, RunFolder, Set, SkipBroken, Threads
+from clipsenet.errors import UsageError
+
+
+def evaluate(
+    run: RunFolder,
+    data: Data,
+    benchmark: Annotated[
+        str | None, typer.Option(help="The reader; none: the recipe's. See: clipsenet list benchmarks.")
+    ] = None,
+    json_: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Write the scorecard there; '-': print it.")
+    ] = None,
+    checkpoint: CheckpointName = None,
+    reference: Annotated[str | None, typer.Option(help="none or histogram: what is scored beside the run.")] = None,
+    slices: Annotated[
+        list[str] | None, typer.Option("--slice", metavar="COLUMN=VALUE", help="Score these queries apart.")
+    ] = None,
+    intervals: Annotated[bool | None, typer.Option(help="95 % bootstrap intervals, paired against the reference.")] = None,
+    set_: Set = None,
+    skip_broken: SkipBroken = False,
+    device: Device = "auto",
+    threads: Threads = None,
+) -> None:
+    """Score a run on a benchmark's test part; every score stands under its protocol card."""
+    from clipsenet.console import counting, out, print_scorecard
+    from clipsenet.evaluation import evaluate as evaluate_
+    from clipsenet.recipe import Recipe
+    from clipsenet.settings import override
+
+    use_threads(threads)
+    opened = open_run(run, checkpoint)
+    asked = [f"{key}={value}" for key, value in (("data.benchmark", benchmark), ("evaluation.reference", reference)) if value]
+    if slices is not None:
+        asked.append("evaluation.slices=[" + ", ".join(f"'{text}'" for text in slices) + "]")
+    if intervals is not None:
+        asked.append(f"evaluation.intervals={(opened.recipe.evaluation.intervals or 1000) if intervals else 0}")
+    for text in set_ or ():
+        if not text.startswith(("data.", "evaluation.")):
+            raise UsageError(f"--set {text}: evaluate takes data.* and evaluation.* only; the network is the run's")
+    values = override(opened.recipe.to_values(), [*asked, *(set_ or ())])
+    recipe = Recipe.from_values(values, f"{run}/recipe.yaml with {' '.join([*asked, *(set_ or ())])}")
+    found = open_benchmark(recipe.data, data, skip_broken)
+    with counting("extracting") as counter:
+        scorecard = evaluate_(
+            opened,
+            found,
+            recipe.evaluation,
+            workers=recipe.training.workers,
+            device=find_device(device),
+            progress=counter,
+        )
+    kept = run / "scorecards" / f"{found.name}-{opened.checkpoint}.json"
+    scorecard.save(kept)
+    if json_ is not None and str(json_) == "-":
+        typer.echo(scorecard.to_json(), nl=False)
+        return
+    if json_ is not None:
+        scorecard.save(json_)
+    print_scorecard(scorecard)
+    out.print(f"saved in {kept}", markup=False)
+
+
+def embed(
+    run: RunFolder,
+    pictures: Annotated[Path, typer.Argument(help="A manifest, a folder of pictures, or one picture.")],
+    to: Annotated[Path, typer.Option("--to", metavar="DIR", help="The features folder; new.")],
+    checkpoint: CheckpointName = None,
+    set_: Set = None,
+    skip_broken: SkipBroken = False,
+    json_: Annotated[bool, typer.Option("--json", help="Print the card as JSON.")] = False,
+    device: Device = "auto",
+    threads: Threads = None,
+) -> None:
+    """Embeddings of pictures, as a features folder."""
+    from clipsenet.broken import leave_out_broken
+    from clipsenet.console import counting, err, out
+    from clipsenet.datasets.manifest import ManifestSettings, read
+    from clipsenet.features import extract
+    from clipsenet.images import require_files
+    from clipsenet.settings import override
+    from clipsenet.sightings import Sightings
+
+    use_threads(threads)
+    opened = open_run(run, checkpoint)
+    if pictures.is_file() and pictures.suffix.lower() not in (".csv", ".parquet", ".pq"):
+        sightings = Sightings.of([str(pictures)])
+    else:
+        # a pattern or column of the training's list need not hold here; what does hold is said with --set
+        wanted = override({}, [text.removeprefix("data.") for text in set_ or ()])
+        sightings = read(pictures, ManifestSettings.from_values(wanted, "--set"))
+    left_out: list[str] = []
+    if skip_broken:
+        sightings, left_out = leave_out_broken(sightings)
+        list_left_out(left_out)
+    else:
+        require_files(sightings)
+    with counting("extracting") as counter:
+        features = extract(
+            opened.model,
+            sightings,
+            opened.test_transform,
+            opened.id,
+            dim=opened.dim,
+            batch=opened.recipe.evaluation.batch,
+            workers=opened.recipe.training.workers,
+            device=find_device(device),
+            progress=counter,
+        )
+    features.save(to)
+    if json_:
+        print_json({"pictures": len(features), "left_out": len(left_out), "dim": features.dim, "run_id": features.run_id})
+    else:
+        out.print(f"{len(features)} pictures, {features.dim}-d, run {features.run_id[:16]}, in {to}", markup=False)
+    err.file.flush()
+
+
+def compare(
+    run: RunFolder,
+    a: Annotated[Path, typer.Argument(metavar="A.jpg")],
+    b: Annotated[Path, typer.Argument(metavar="B.jpg")],
+    checkpoint: CheckpointName = None,
+    json_: AsJson = False,
+    device: Device = "auto",
+    threads: Threads = None,
+) -> None:
+    """The similarity of two pictures."""
+    from clipsenet.console import out
+    from clipsenet.features import extract
+    from clipsenet.sightings import Sightings
+
+    use_threads(threads)
+    opened = open_run(run, checkpoint)
+    pair = Sightings.of([str(a), str(b)])
+    features = extract(opened.model, pair, opened.test_transform, opened.id, dim=opened.dim, device=find_device(device))
+    similarity = float(features.embeddings[0] @ features.embeddings[1])
+    if json_:
+        print_json({"cosine": similarity, "verdict": None, "run_id": opened.id})
+        return
+    out.print(f"cosine similarity {similarity:.4f} (run {opened.id[:16]}, checkpoint {opened.checkpoint})", markup=False)
+    out.print("no verdict: what similarity means 'the same vehicle' is not calibrated for this run", markup=False)
