@@ -29,10 +29,10 @@ test: lint
 	$(BIN)/pytest -n 2
 
 quick: lint
-	$(BIN)/pytest -n 2 -m "not slow"
+	$(BIN)/pytest -n 2 -m "not slow and not soak"
 
 soak: $(VENV)/.done
-	CLIPSENET_SOAK=1 $(BIN)/pytest -n 2
+	$(BIN)/pytest -m soak
 
 clean:
 	rm -rf $(VENV) runs .mypy_cache .ruff_cache .pytest_cache .hypothesis

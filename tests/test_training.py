@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from clipsenet.errors import ClipsenetError
+from clipsenet.errors import ClipsenetError, UsageError
 from clipsenet.features import no_places
 from clipsenet.history import read_history
 from clipsenet.loading import SightingImages
@@ -167,6 +167,38 @@ def test_a_loss_that_is_not_finite_stops_with_step_files_and_advice(toy_benchmar
     assert len(listed) == 16
     assert "pictures.csv, line" in listed[0]
     assert "identity" in str(error.value)
+
+
+def test_best_without_validation_vehicles_is_refused_before_the_first_step(toy_benchmark: Benchmark, tmp_path: Path) -> None:
+    none = replace(toy_benchmark, validation=toy_benchmark.validation[np.arange(0)])
+    with pytest.raises(ClipsenetError, match=r"evaluation\.checkpoint=best needs validation vehicles"):
+        train(tiny_recipe("evaluation.checkpoint=best"), none, tmp_path / "a", device="cpu")
+    assert not (tmp_path / "a").exists()
+
+
+def test_validation_vehicles_without_a_match_are_refused_before_the_first_step(
+    toy_benchmark: Benchmark, tmp_path: Path
+) -> None:
+    first_camera = toy_benchmark.validation.camera.numbers == 0
+    one = replace(toy_benchmark, validation=toy_benchmark.validation[first_camera])
+    with pytest.raises(ClipsenetError, match=r"seen by one camera only"):
+        train(tiny_recipe(), one, tmp_path / "a", device="cpu")
+    assert not (tmp_path / "a").exists()
+
+
+@pytest.mark.parametrize(
+    ("device", "precision", "message"),
+    [
+        ("tpu9", "32-true", "--device tpu9: .*choose from auto, cpu"),
+        ("cuda:77", "32-true", "--device cuda:77"),
+        ("cpu", "16-mixed", "16-mixed needs a GPU"),
+    ],
+)
+def test_devices_and_precisions_that_are_not_here_are_refused(
+    toy_benchmark: Benchmark, tmp_path: Path, device: str, precision: str, message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        train(tiny_recipe(f"training.precision={precision}"), toy_benchmark, tmp_path / "a", device=device)
 
 
 def test_no_training_pictures_is_said(toy_benchmark: Benchmark, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Bool, Float
 
 from clipsenet.errors import ClipsenetError, UsageError
-from clipsenet.features import Features, Progress, extract
+from clipsenet.features import Progress, extract
 from clipsenet.histogram import extract_histograms
 from clipsenet.intervals import bootstrap, difference_intervals, intervals
 from clipsenet.protocol import Benchmark
@@ -15,7 +15,7 @@ from clipsenet.recipe import EvaluationSettings
 from clipsenet.runs import Run
 from clipsenet.scorecard import Card, Line, Scorecard, Section
 from clipsenet.sightings import Sightings
-from clipsenet.trials import Evaluation, search
+from clipsenet.trials import Evaluation, require_matches, search
 
 REFERENCES = {"histogram": ("colour histogram", extract_histograms)}
 """A reference's name to its title and its extractor: ``(sightings) -> Features``, without any training."""
@@ -48,8 +48,7 @@ def evaluate(
     """
     wanted = settings or run.recipe.evaluation
     masks = {text: _slice_mask(benchmark.test, text) for text in wanted.slices}
-    if not benchmark.trials:  # said before minutes of extraction
-        search(Features(benchmark.test[np.arange(0)], np.empty((0, 1), np.float32), run.id), (), benchmark.protocol.junk)
+    require_matches(benchmark.test, benchmark.trials, benchmark.protocol.junk)  # before minutes of extraction
     features = extract(
         run.model,
         benchmark.test,
@@ -107,7 +106,10 @@ def _slice_mask(test: Sightings, text: str) -> Bool[np.ndarray, " n"]:
     mask: Bool[np.ndarray, " n"] = texts == value
     if not mask.any():
         found = sorted({str(one) for one in texts})
-        raise ClipsenetError(f"slice '{text}': no test picture has it; column {column} holds {', '.join(found[:12])}")
+        raise ClipsenetError(
+            f"slice '{text}': no test picture has it; column {column} holds {', '.join(found[:12])}. Name another with "
+            "--slice, or drop those of the recipe with --set evaluation.slices=[]"
+        )
     return mask
 
 

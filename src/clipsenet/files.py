@@ -7,6 +7,9 @@ from pathlib import Path
 
 from clipsenet.errors import ClipsenetError
 
+_UMASK = os.umask(0)  # it can only be read by setting it; once, before there are threads
+os.umask(_UMASK)
+
 
 def write_whole(path: Path, write: Callable[[Path], None]) -> None:
     """Write a file so that a kill or a full disk leaves the old one, or none, but never half of one.
@@ -22,8 +25,7 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write(partial)
-        with partial.open("rb+") as file:
-            os.fsync(file.fileno())
+        _settle(partial)
         partial.replace(path)
         _sync_folder(path.parent)
     except Exception as error:
@@ -55,8 +57,7 @@ def write_folder(path: Path, write: Callable[[Path], None]) -> None:
         partial.mkdir(parents=True)
         write(partial)
         for file in partial.iterdir():
-            with file.open("rb+") as opened:
-                os.fsync(opened.fileno())
+            _settle(file)
         if path.exists():
             path.rmdir()
         partial.replace(path)
@@ -66,6 +67,13 @@ def write_folder(path: Path, write: Callable[[Path], None]) -> None:
         if _is_disk_error(error):
             raise ClipsenetError(f"cannot write {path}: {error}; free some space or give another folder") from error
         raise
+
+
+def _settle(path: Path) -> None:
+    """Sync a file, and let others read it as the user's umask has it (safetensors writes for the owner alone)."""
+    path.chmod(0o666 & ~_UMASK)
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
 
 
 def _put(path: Path, text: str) -> None:

@@ -9,6 +9,7 @@ import yaml
 from pydantic import Field
 
 from clipsenet.datasets.manifest import ManifestSettings
+from clipsenet.devices import Precision
 from clipsenet.errors import UsageError
 from clipsenet.losses import LossSettings
 from clipsenet.models import ModelSettings
@@ -27,9 +28,7 @@ class DataSettings(ManifestSettings):
 class TrainingSettings(Settings):
     """How the loop computes."""
 
-    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = Field(
-        default="32-true", description="Of the network; similarities and losses are always float32."
-    )
+    precision: Precision = Field(default="32-true", description="Of the network; similarities and losses are always float32.")
     channels_last: bool = Field(default=False, description="The memory layout of pictures and filters: measure it.")
     workers: int = Field(default=2, ge=0, description="Processes that open pictures; 0: the training process itself.")
     validate_every: int = Field(default=1, ge=1, description="Epochs between two validations; the last is always validated.")

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from lightning_fabric import Fabric
 from torch import Tensor
 
+from clipsenet.devices import make_fabric
 from clipsenet.errors import ClipsenetError
 from clipsenet.features import extract, no_places
 from clipsenet.files import write_text
@@ -30,7 +30,7 @@ from clipsenet.runs import Run, pixel_statistics, save_checkpoint, start_folder
 from clipsenet.sampling import IdentitySampler
 from clipsenet.sightings import Sightings, Trial
 from clipsenet.transforms import make_test_transform, make_train_transform
-from clipsenet.trials import all_against_all, search
+from clipsenet.trials import all_against_all, require_matches, search
 
 log = logging.getLogger("clipsenet")
 
@@ -55,7 +55,7 @@ def train(
         benchmark: trains on its ``train`` part; ``validation`` chooses the checkpoint ``best``; its test part is only
             looked at where ``training.test_curve`` asks for a curve, and chooses nothing.
         folder: the run folder, new or empty; with ``resume`` the one to go on with.
-        device: ``auto``, ``cpu``, ``cuda``, ``mps``.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
         resume: go on after the last state that was saved there.
         reporter: told about every step and epoch.
 
@@ -71,8 +71,15 @@ def train(
     pictures = benchmark.train
     if len(pictures) == 0:
         raise ClipsenetError(f"{benchmark.name} has no training pictures; give some in the split column as 'train'")
+    if len(benchmark.validation):
+        require_matches(benchmark.validation, all_against_all(benchmark.validation), benchmark.protocol.junk)
+    elif recipe.evaluation.checkpoint == "best":
+        raise ClipsenetError(
+            f"evaluation.checkpoint=best needs validation vehicles, and {benchmark.name} has none: hold some out with --set "
+            "data.validation_vehicles=N, or set evaluation.checkpoint=last"
+        )
     _warn_of_few(pictures, recipe.sampler.pictures)
-    fabric = Fabric(accelerator=device, devices=1, precision=recipe.training.precision)
+    fabric = make_fabric(device, recipe.training.precision)
     torch.manual_seed(recipe.seed)
     names, vehicle = np.unique(pictures.vehicle.numbers, return_inverse=True)
     model = make_model(recipe.model, recipe.images.size)

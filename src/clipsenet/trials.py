@@ -10,7 +10,7 @@ from clipsenet.features import Features
 from clipsenet.protocol import JunkRule
 from clipsenet.ranking import Ranking, rank
 from clipsenet.scores import score_queries
-from clipsenet.sightings import Sightings, Trial
+from clipsenet.sightings import UNKNOWN, Sightings, Trial, same_file
 from clipsenet.similarity import cosine
 
 
@@ -70,21 +70,45 @@ def search(features: Features, trials: tuple[Trial, ...], junk: JunkRule, first:
         first: gallery rows kept per query.
 
     Raises:
-        ClipsenetError: no trial, or no query with a match; the message says why that is.
+        ClipsenetError: as ``require_matches``.
     """
-    if not trials:
-        raise ClipsenetError(
-            "nothing to test: the list has no query and gallery pictures (or no validation pictures); give them in its "
-            "split column, or hold vehicles out with --set data.test_vehicles=N"
-        )
+    require_matches(features.sightings, trials, junk)
     results = []
     for trial in trials:
         query, gallery = features[trial.query], features[trial.gallery]
         ranking = rank(cosine(query, gallery), query.sightings, gallery.sightings, junk, first)
         results.append(TrialResult(trial, ranking, score_queries(ranking.places).per_query()))
-    if all(result.without_match == len(result.trial.query) for result in results):
-        raise ClipsenetError(_why_no_match(features.sightings, trials[0], junk))
     return Evaluation(features.sightings, tuple(results))
+
+
+def require_matches(sightings: Sightings, trials: tuple[Trial, ...], junk: JunkRule) -> None:
+    """Refuse trials that can score nothing; the lists tell it, before minutes are spent on embeddings.
+
+    Raises:
+        ClipsenetError: no trial, or a trial none of whose queries has a match; the message says why that is.
+    """
+    if not trials:
+        raise ClipsenetError(
+            "nothing to test: the list has no query and gallery pictures; give them in its split column, or hold vehicles "
+            "out with --set data.test_vehicles=N"
+        )
+    for trial in trials:
+        if not _has_match(sightings, trial, junk):
+            raise ClipsenetError(_why_no_match(sightings, trial, junk))
+
+
+def _has_match(sightings: Sightings, trial: Trial, junk: JunkRule) -> bool:
+    """Whether any query has one; most lists show one among their first vehicles."""
+    vehicle, camera, file = sightings.vehicle.numbers, sightings.camera.numbers, same_file(sightings)
+    by_vehicle: dict[int, list[int]] = {}
+    for row in trial.gallery:
+        by_vehicle.setdefault(int(vehicle[row]), []).append(int(row))
+    return any(
+        file[row] != file[query] and (junk != "same-camera" or camera[query] == UNKNOWN or camera[row] != camera[query])
+        for query in trial.query
+        if vehicle[query] != UNKNOWN
+        for row in by_vehicle.get(int(vehicle[query]), ())
+    )
 
 
 def all_against_all(sightings: Sightings) -> tuple[Trial, ...]:

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from lightning_fabric import Fabric
 
+from clipsenet.devices import make_fabric
 from clipsenet.errors import UsageError
 from clipsenet.features import no_places
 from clipsenet.loading import Batch, SightingImages, make_loader
@@ -164,7 +164,7 @@ def _load(recipe: Recipe, benchmark: Benchmark, steps: int) -> tuple[list[Batch]
 
 def _bare_step(recipe: Recipe, benchmark: Benchmark, batch: Batch, device: str, steps: int) -> float:
     """Seconds of a forward, backward and update on a batch in memory; the mean over the steps."""
-    fabric = Fabric(accelerator=device, devices=1, precision=recipe.training.precision)
+    fabric = make_fabric(device, recipe.training.precision)
     model = make_model(recipe.model, recipe.images.size)
     names, vehicles = np.unique(benchmark.train.vehicle.numbers, return_inverse=True)
     objective = Objective(model, Losses(recipe.losses, model.dim, len(names)))

@@ -25,7 +25,13 @@ def bench_training(
 
     use_threads(threads)
     loaded = load_recipe(recipe, set_ or ())
-    result = measure(loaded, open_benchmark(loaded.data, data, skip_broken=False), device=device, steps=steps, rounds=rounds)
+    result = measure(
+        loaded,
+        open_benchmark(loaded.data, data, skip_broken=False),
+        device=device,
+        steps=steps,
+        rounds=rounds,
+    )
     if json_:
         print_json(result)
         return

@@ -11,8 +11,6 @@ import typer
 from clipsenet.errors import UsageError
 
 if TYPE_CHECKING:
-    import torch
-
     from clipsenet.protocol import Benchmark
     from clipsenet.recipe import DataSettings
     from clipsenet.runs import Run
@@ -26,21 +24,6 @@ def use_threads(threads: int | None) -> None:
         torch.set_num_threads(threads)
     for name in ("lightning.fabric", "lightning_fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
-
-
-def find_device(name: str) -> "torch.device":
-    """A device by name; ``auto``: the first GPU, or the CPU."""
-    import torch
-
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise UsageError(f"--device {name}: {reason}; choose from auto, cpu, cuda, cuda:N, mps") from error
-    return device
 
 
 def open_run(folder: Path, checkpoint: str | None) -> "Run":

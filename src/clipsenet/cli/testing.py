@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from clipsenet.cli.opening import find_device, list_left_out, open_benchmark, open_run, print_json, use_threads
+from clipsenet.cli.opening import list_left_out, open_benchmark, open_run, print_json, use_threads
 from clipsenet.cli.options import AsJson, CheckpointName, Data, Device, RunFolder, Set, SkipBroken, Threads
 from clipsenet.errors import UsageError
 
@@ -32,6 +32,7 @@ def evaluate(
 ) -> None:
     """Score a run on a benchmark's test part; every score stands under its protocol card."""
     from clipsenet.console import counting, out, print_scorecard
+    from clipsenet.devices import find_device
     from clipsenet.evaluation import evaluate as evaluate_
     from clipsenet.recipe import Recipe
     from clipsenet.settings import override
@@ -84,6 +85,7 @@ def embed(
     from clipsenet.broken import leave_out_broken
     from clipsenet.console import counting, err, out
     from clipsenet.datasets.manifest import ManifestSettings, read
+    from clipsenet.devices import find_device
     from clipsenet.features import extract
     from clipsenet.images import require_files
     from clipsenet.settings import override
@@ -134,6 +136,7 @@ def compare(
 ) -> None:
     """The similarity of two pictures."""
     from clipsenet.console import out
+    from clipsenet.devices import find_device
     from clipsenet.features import extract
     from clipsenet.sightings import Sightings
 
