@@ -55,9 +55,17 @@ def test_slices_divide_the_queries() -> None:
     assert found.scores()["R1"] == pytest.approx((20 * inside + 40 * outside) / 60)
 
 
+def test_a_slice_that_lives_in_one_direction_is_scored_there() -> None:
+    found = both_directions(random_features())
+    first_camera = found.test.camera.numbers == 0
+    assert found.scores(first_camera) == found.trial_scores()[0]
+    (sampled,) = bootstrap([found], 50, 0, first_camera)
+    assert np.isfinite(sampled["R1"]).all()
+
+
 def test_the_bootstrap_draws_whole_vehicles_as_written_out() -> None:
     found = both_directions(random_features(vehicles=5))
-    values = bootstrap({"a": found}, draws=3, seed=4)["a"]["R1"]
+    values = bootstrap([found], draws=3, seed=4)[0]["R1"]
     counts = np.random.default_rng(4).multinomial(5, np.full(5, 0.2), size=3)
     for drawn, value in zip(counts, values, strict=True):
         means = []
@@ -70,10 +78,10 @@ def test_the_bootstrap_draws_whole_vehicles_as_written_out() -> None:
 
 def test_a_method_against_itself_differs_by_nothing_and_paired_intervals_are_narrower() -> None:
     a, b = both_directions(random_features(0)), both_directions(random_features(0, noise=1.05))
-    sampled = bootstrap({"a": a, "again": a, "b": b}, draws=500, seed=0)
-    assert difference_intervals(sampled["a"], sampled["again"])["mAP"] == (0.0, 0.0)
-    low, high = difference_intervals(sampled["a"], sampled["b"])["mAP"]
-    unpaired = interval(sampled["a"]["mAP"] - np.roll(sampled["b"]["mAP"], 1))
+    of_a, of_a_again, of_b = bootstrap([a, a, b], draws=500, seed=0)
+    assert difference_intervals(of_a, of_a_again)["mAP"] == (0.0, 0.0)
+    low, high = difference_intervals(of_a, of_b)["mAP"]
+    unpaired = interval(of_a["mAP"] - np.roll(of_b["mAP"], 1))
     assert high - low < unpaired[1] - unpaired[0]
 
 
@@ -85,7 +93,7 @@ def test_intervals_cover_the_truth_about_as_often_as_they_say() -> None:
     for _ in range(200):
         chance = rng.random(40) < 0.7
         results = tuple(replace(one, per_query={"R1": chance.astype(float)}) for one in base.results)
-        low, high = interval(bootstrap({"a": replace(base, results=results)}, 300, 1)["a"]["R1"])
+        low, high = interval(bootstrap([replace(base, results=results)], 300, 1)[0]["R1"])
         held += low <= 0.7 <= high
     assert 180 <= held <= 198
 
@@ -157,6 +165,13 @@ def test_reference_difference_slices_and_intervals_stand_beside_each_other(score
     assert sum(section.queries for section in scorecard.sections[1:]) == scorecard.sections[0].queries
 
 
+def test_map_at_k_is_a_setting(toy_run: Run, toy_benchmark: Benchmark) -> None:
+    scores = evaluate(toy_run, toy_benchmark, EvaluationSettings(reference="none", map_at=(1, 3))).scores
+    assert scores["mAP@1"] == scores["R1"]
+    assert "mAP@3" in scores
+    assert "mAP@10" not in scores
+
+
 def test_a_scorecard_is_read_back_as_it_was(scorecard: Scorecard, tmp_path: Path) -> None:
     scorecard.save(tmp_path / "card.json")
     assert Scorecard.load(tmp_path / "card.json") == scorecard
@@ -169,14 +184,16 @@ def test_a_scorecard_is_read_back_as_it_was(scorecard: Scorecard, tmp_path: Path
         Scorecard.load(tmp_path / "bad.json")
 
 
-def test_tested_vehicles_that_were_trained_on_are_called_so(toy_run: Run, toy_benchmark: Benchmark) -> None:
+def test_tested_pictures_that_were_trained_on_are_called_so(toy_run: Run, toy_benchmark: Benchmark, tmp_path: Path) -> None:
     rows = np.arange(len(toy_benchmark.train))
-    cheating = replace(toy_benchmark, test=toy_benchmark.train, trials=(Trial(rows, rows),))
-    card = evaluate(toy_run, cheating, EvaluationSettings(reference="none")).card
-    assert any("TRAINED ON 14 of the 14 tested vehicles: this is no test" in note for note in card.notes)
-    other = replace(toy_benchmark, train=toy_benchmark.train[rows[2:]])
-    card = evaluate(toy_run, other, EvaluationSettings(reference="none")).card
-    assert any("is not known" in note for note in card.notes)
+    empty = toy_benchmark.train[rows[:0]]
+    cheating = replace(toy_benchmark, train=empty, test=toy_benchmark.train, trials=(Trial(rows, rows),))
+    plain = EvaluationSettings(reference="none")
+    card = evaluate(toy_run, cheating, plain).card
+    assert any("TRAINED ON 84 of the 84 tested pictures, 14 vehicles: this is no test" in note for note in card.notes)
+    assert len(evaluate(toy_run, toy_benchmark, plain).card.notes) == 1, "an honest test has the toy's note only"
+    unknown = evaluate(replace(toy_run, folder=tmp_path), toy_benchmark, plain).card
+    assert any("is not known" in note for note in unknown.notes)
 
 
 def test_slices_that_hold_nothing_are_refused(toy_run: Run, toy_benchmark: Benchmark) -> None:

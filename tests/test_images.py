@@ -1,5 +1,6 @@
 import io
 import struct
+import warnings
 import zlib
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from PIL import Image
 
 from clipsenet.broken import check_benchmark, leave_out_broken
 from clipsenet.images import PictureError, find_broken, missing_files, open_picture, open_sighting, require_files
-from clipsenet.protocol import Benchmark, Protocol
+from clipsenet.protocol import Benchmark, Protocol, fingerprint
 from clipsenet.sightings import Sightings, Trial
 
 RED = (200, 30, 20)
@@ -55,6 +56,39 @@ def test_sixteen_bits_keep_the_full_range(tmp_path: Path) -> None:
     assert image[:, :, 0].tolist() == [[0, 255], [128, 1]]
     path = save(tmp_path / "float.tiff", Image.fromarray(np.array([[0.0, 1.0]], dtype=np.float32)))
     assert np.asarray(open_picture(path))[0, :, 0].tolist() == [0, 255]
+
+
+def test_values_out_of_range_are_refused_rather_than_guessed(tmp_path: Path) -> None:
+    for values in ([[0.2, 200.0]], [[float("nan"), 0.5]], [[-0.1, 0.5]]):
+        path = save(tmp_path / "odd.tiff", Image.fromarray(np.array(values, dtype=np.float32)))
+        with pytest.raises(PictureError, match=r"values from .*wanted 0 to 1"):
+            open_picture(path)
+
+
+def test_a_broken_exif_does_not_lose_a_good_picture(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F] = 6, "maker"
+    path = save(tmp_path / "a.jpg", Image.new("RGB", (16, 8)), exif=exif)
+    whole = path.read_bytes()
+    start = whole.index(b"Exif\0\0") + 6
+    for position in range(start, start + 40):
+        for value in (0, 255):
+            path.write_bytes(whole[:position] + bytes([value]) + whole[position + 1 :])
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # Pillow's about the EXIF
+                assert sorted(open_picture(path).size) == [8, 16]
+
+
+@pytest.mark.parametrize(
+    ("orientation", "corner_at"),
+    [(1, (0, 0)), (2, (3, 0)), (3, (3, 1)), (4, (0, 1)), (5, (0, 0)), (6, (1, 0)), (7, (1, 3)), (8, (0, 3))],
+)
+def test_all_eight_orientations(tmp_path: Path, orientation: int, corner_at: tuple[int, int]) -> None:
+    image = Image.new("RGB", (4, 2), "black")
+    image.putpixel((0, 0), RED)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    assert open_picture(save(tmp_path / "a.png", image, exif=exif)).getpixel(corner_at) == RED
 
 
 def test_transparency_lies_over_white(tmp_path: Path) -> None:
@@ -142,10 +176,12 @@ def test_trials_point_at_the_same_pictures_after_some_are_left_out(tmp_path: Pat
     empty = sightings[np.arange(0)]
     trial = Trial(np.array([0, 1]), np.array([1, 2, 3]))
     benchmark = Benchmark("x", empty, empty, sightings, (trial,), Protocol(), "0", "yours")
-    checked, reasons = check_benchmark(benchmark, skip_broken=True)
+    checked, reasons = check_benchmark(benchmark, ("train", "test"), skip_broken=True)
     assert len(checked.test) == 2
     assert (checked.trials[0].query.tolist(), checked.trials[0].gallery.tolist()) == ([0], [0, 1])
     assert "2 test pictures LEFT OUT" in checked.notes[0]
+    assert checked.copy == "yours, modified"
+    assert checked.fingerprint == fingerprint(checked.test)
     assert len(reasons) == 2
     with pytest.raises(PictureError, match="files are missing"):
-        check_benchmark(benchmark, skip_broken=False)
+        check_benchmark(benchmark, ("test",), skip_broken=False)

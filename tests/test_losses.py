@@ -59,7 +59,7 @@ def test_smoothed_cross_entropy_agrees_with_the_published_code(batch: str) -> No
     arrays = golden_arrays("losses.npz")
     logits = arrays[f"{batch}_logits"]
     loss = Losses({"identity": CrossEntropySettings(smoothing=0.1)}, logits.shape[1], logits.shape[1])
-    torch.nn.init.eye_(loss.parts["identity"].classifier.weight)  # so that embeddings are logits
+    torch.nn.init.eye_(loss.parts[0].classifier.weight)  # so that embeddings are logits
     leaf = torch.tensor(logits, requires_grad=True)
     value = loss(leaf, leaf, torch.tensor(arrays[f"{batch}_labels"]))["identity"]
     value.backward()

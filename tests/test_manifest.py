@@ -7,6 +7,7 @@ import pytest
 
 from clipsenet.datasets.manifest import ManifestSettings, benchmark, read
 from clipsenet.errors import ClipsenetError, UsageError
+from clipsenet.protocol import fingerprint
 from clipsenet.sightings import NO_TIME, WHOLE
 
 SPLIT = """path,vehicle,camera,split
@@ -90,6 +91,7 @@ def test_columns_can_be_named_otherwise(tmp_path: Path) -> None:
         ("path,x,y,width,height\na.jpg,1,2,three,4\n", r"line 2, columns x, y, width, height: found"),
         ("path,x,y,width,height\na.jpg,1,2,0,4\n", r"wanted x and y from 0 and width and height from 1"),
         ("path,vehicle,split\na.jpg,1,test\n", r"line 2\), column split: found 'test', wanted train, validation"),
+        ("path,x,y,width,height\na.jpg,1e30,2,3,4\n", r"line 2, columns x, y, width, height: found '1e30'"),
         ("path,vehicle\n", r"no rows"),
         ('path,vehicle\n"a.jpg,1\n', r"unexpected end of data"),
     ],
@@ -107,6 +109,41 @@ def test_no_vehicle_column_says_what_to_do(tmp_path: Path) -> None:
 def test_a_vehicle_in_train_and_validation_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ClipsenetError, match="1 vehicles stand in train and in validation, for instance 'a'"):
         benchmark(write(tmp_path, SPLIT.replace("b1.jpg,b", "b1.jpg,a")), ManifestSettings())
+
+
+def test_a_vehicle_in_validation_and_test_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ClipsenetError, match="1 vehicles stand in validation and in the test, for instance 'c'"):
+        benchmark(write(tmp_path, SPLIT.replace("b1.jpg,b", "b1.jpg,c")), ManifestSettings())
+
+
+def test_a_training_picture_without_a_vehicle_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ClipsenetError, match=r"line 2\): a train picture without a vehicle"):
+        benchmark(write(tmp_path, SPLIT.replace("a1.jpg,a", "a1.jpg,")), ManifestSettings())
+
+
+def test_one_file_has_one_name(tmp_path: Path) -> None:
+    found = read(write(tmp_path, "path\n./sub/../a.jpg\nb.jpg\n"), ManifestSettings())
+    assert found.path.tolist() == [f"{tmp_path}/a.jpg", f"{tmp_path}/b.jpg"]
+    with pytest.raises(ClipsenetError, match="lines 2 and 3 are the same picture"):
+        read(write(tmp_path, "path\na.jpg\n./a.jpg\n"), ManifestSettings())
+
+
+def test_columns_are_named_once_and_are_ours(tmp_path: Path) -> None:
+    path = write(tmp_path, "path,id\na.jpg,1\n")
+    with pytest.raises(UsageError, match=r"data.columns.vehicel: no column of ours; did you mean 'vehicle'"):
+        read(path, ManifestSettings(columns={"vehicel": "id"}))
+    with pytest.raises(UsageError, match="name each once"):
+        read(path, ManifestSettings(columns={"vehicle": "id", "track": "id"}))
+
+
+def test_without_splits_everything_is_both_unless_something_is_held_out(tmp_path: Path) -> None:
+    path = write(tmp_path, "path,vehicle\n" + "".join(f"{v}{i}.jpg,{v}\n" for v in "abcd" for i in range(2)))
+    everything = benchmark(path, ManifestSettings())
+    assert len(everything.train) == len(everything.test) == 8
+    assert "all vehicles train, and all are searched for" in everything.notes[0]
+    held = benchmark(path, ManifestSettings(validation_vehicles=1))
+    assert (len(held.train), len(held.validation), len(held.test)) == (6, 2, 0)
+    assert held.trials == ()
 
 
 def test_vehicles_are_held_out_whole_and_by_seed(tmp_path: Path) -> None:
@@ -176,7 +213,7 @@ def test_the_fingerprint_does_not_depend_on_order_or_place(tmp_path: Path) -> No
     a = benchmark(write(tmp_path, SPLIT), ManifestSettings())
     b = benchmark(write(tmp_path / "sub", "\n".join([header, *rows[::-1]])), ManifestSettings())
     assert a.fingerprint == b.fingerprint
-    assert a.train_fingerprint == b.train_fingerprint != a.fingerprint
+    assert a.fingerprint != fingerprint(a.train)
 
 
 def test_the_real_list_has_its_numbers(two_cameras: Path) -> None:

@@ -53,6 +53,12 @@ def test_every_dimension_follows_from_the_trunk(trunk: str, dim: int) -> None:
     assert torch.allclose(found.norm(dim=1), torch.ones(2), atol=1e-5)
 
 
+def test_a_trunk_whose_features_are_no_map_asks_for_its_own_pooling() -> None:
+    with pytest.raises(UsageError, match=r"set model\.pooling=own"):
+        Trunk("coat_tiny", (64, 64))(pictures(1, (64, 64)))
+    assert Trunk("coat_tiny", (64, 64), "own")(pictures(1, (64, 64))).shape == (1, 152)
+
+
 @pytest.mark.parametrize("trunk", ["resnet10t", "resnet26d", "resnet18", "resnet18_ibn_a", "resnet50", "resnet26t"])
 def test_last_stride_one_makes_the_last_map_twice_as_fine_and_does_not_dilate(trunk: str) -> None:
     shapes = {}

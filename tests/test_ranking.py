@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from clipsenet.errors import ClipsenetError
 from clipsenet.features import Features
 from clipsenet.ranking import Ranking, rank
-from clipsenet.scores import cmc, score_queries
+from clipsenet.scores import CMC_RANKS, score_queries
 from clipsenet.sightings import Sightings
 from clipsenet.similarity import cosine
 from conftest import golden_arrays
@@ -57,7 +57,8 @@ def test_a_hand_sized_ranking() -> None:
     assert found.matches.tolist() == [1, 1, 1, 1]
     scores = score_queries(found.places)
     assert scores.average_precision.tolist() == [1.0, 0.25, 0.25, 0.5]
-    assert cmc(scores.first_place, 4).tolist() == [0.25, 0.5, 0.5, 1.0]
+    assert scores.per_query()["R1"].tolist() == [1, 0, 0, 0]
+    assert scores.per_query()["R5"].tolist() == [1, 1, 1, 1]
 
 
 def test_the_same_file_is_junk_under_every_rule_and_unknown_cameras_are_never_equal() -> None:
@@ -67,6 +68,18 @@ def test_the_same_file_is_junk_under_every_rule_and_unknown_cameras_are_never_eq
         assert found.candidates.tolist() == [1]
         assert found.top[0, 0] == 1
         assert found.places[0].tolist() == [0]
+
+
+def test_of_a_whole_frame_the_own_box_and_the_own_vehicle_are_junk() -> None:
+    frames = Sightings.of(
+        ["f", "f", "f", "g"],
+        vehicle=["a", "a", "b", "a"],
+        box=[[0, 0, 4, 4], [-1, -1, -1, -1], [5, 5, 4, 4], [0, 0, 4, 4]],
+    )
+    found = ranked([[0.9, 0.8, 0.1]], frames)
+    # the whole frame shows the query again; another vehicle of the same frame is a fair distractor
+    assert found.candidates.tolist() == [2]
+    assert found.places[0].tolist() == [1]
 
 
 def test_same_file_keeps_the_own_camera() -> None:
@@ -128,7 +141,6 @@ def test_a_query_without_a_match_counts_nowhere() -> None:
     for values in found.per_query().values():
         assert np.isnan(values[0])
         assert values[1] == 1
-    assert cmc(found.first_place, 2).tolist() == [1, 1]
 
 
 @pytest.mark.golden
@@ -150,8 +162,12 @@ def test_scores_agree_with_the_published_evaluator() -> None:
     assert np.abs(scores.average_precision[matched] - arrays["average_precisions"]).max() < 1e-6
     assert np.abs(scores.inverse_penalty[matched] - arrays["inverse_negative_penalties"]).max() < 1e-6
     assert np.nanmean(scores.average_precision) == pytest.approx(float(arrays["mean_average_precision"]), abs=1e-6)
+    found = {name: np.nanmean(values) for name, values in scores.per_query().items()}
+    curve = np.array([(scores.first_place[matched] < k).mean() for k in range(1, 51)])
     for name in ("cmc_50", "cmc_50_b"):
-        assert np.abs(cmc(scores.first_place, 50) - arrays[name]).max() < 1e-6
+        assert np.abs(curve - arrays[name]).max() < 1e-6
+        for k in CMC_RANKS:
+            assert found[f"R{k}"] == pytest.approx(arrays[name][k - 1], abs=1e-6)
 
 
 def test_cosine_comes_in_blocks_and_equals_the_product(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,11 +36,16 @@ def test_a_run_folder_holds_all_it_needs(toy_run: Run) -> None:
         "environment.json",
         "history.csv",
         "tensorboard",
+        "trained-on.csv",
         "last.safetensors",
         "best.safetensors",
     }
     environment = json.loads((toy_run.folder / "environment.json").read_text())
-    assert environment["versions"]["torch"] == torch.__version__.split("+")[0] or environment["versions"]["torch"]
+    assert torch.__version__.startswith(environment["versions"]["torch"])
+    assert (toy_run.folder / "trained-on.csv").read_text().splitlines()[:2] == [
+        "vehicle,picture",
+        "shape000,pictures/shape000_c1_0.png",
+    ]
     recipe = (toy_run.folder / "recipe.yaml").read_text()
     assert "smoothing: 0.1" in recipe, "the recipe is written with every default"
 
@@ -100,7 +105,7 @@ def test_weights_of_another_network_and_newer_formats_are_refused(toy_run: Run, 
     folder = copy(toy_run, tmp_path / "a")
     tensors = load_file(folder / "last.safetensors")
     removed = tensors.pop("neck.weight")
-    facts = {"epoch": 2, "data": ""}
+    facts = {"epoch": 2}
     save_tensors(folder / "last.safetensors", tensors, facts)
     with pytest.raises(ClipsenetError, match=r"1 missing: neck.weight"):
         Run.open(folder)
@@ -116,10 +121,30 @@ def test_weights_of_another_network_and_newer_formats_are_refused(toy_run: Run, 
         Run.open(folder)
 
 
-def test_a_used_folder_is_not_begun_again(tmp_path: Path) -> None:
-    (tmp_path / "something").touch()
+def test_a_recipe_of_a_newer_format_is_refused(toy_run: Run, tmp_path: Path) -> None:
+    folder = copy(toy_run, tmp_path / "a")
+    text = (folder / "recipe.yaml").read_text()
+    assert text.startswith("format: 1\n")
+    (folder / "recipe.yaml").write_text(text.replace("format: 1", "format: 99\nfrom_the_future: 1"))
+    with pytest.raises(ClipsenetError, match=r"format 99, wanted at most 1: update clipsenet"):
+        Run.open(folder)
+    (folder / "recipe.yaml").write_text(text.removeprefix("format: 1\n"))
+    with pytest.raises(ClipsenetError, match=r"found no format number"):
+        Run.open(folder)
+
+
+def test_a_used_folder_is_not_begun_again_but_one_without_anything_saved_is(tmp_path: Path, toy_benchmark: Benchmark) -> None:
+    for _ in range(2):
+        start_folder(tmp_path / "a", tiny_recipe(), toy_benchmark.train)
+    (tmp_path / "a" / "something").touch()
     with pytest.raises(ClipsenetError, match=r"exists and is not empty; go on with --resume"):
-        start_folder(tmp_path, tiny_recipe())
+        start_folder(tmp_path / "a", tiny_recipe(), toy_benchmark.train)
+
+
+def test_a_path_through_a_file_keeps_its_own_error(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ClipsenetError, match=r"cannot write .*file/run/x"):
+        files.write_text(tmp_path / "file" / "run" / "x", "text")
 
 
 def test_weights_can_be_read_by_whoever_may_read_the_recipe(toy_run: Run) -> None:
@@ -129,7 +154,7 @@ def test_weights_can_be_read_by_whoever_may_read_the_recipe(toy_run: Run) -> Non
 
 def test_a_full_disk_leaves_the_old_checkpoint_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "x.safetensors"
-    save_tensors(path, {"a": torch.ones(3)}, {"epoch": 1, "data": ""})
+    save_tensors(path, {"a": torch.ones(3)}, {"epoch": 1})
     before = path.read_bytes()
 
     def full(descriptor: int) -> None:
@@ -137,7 +162,7 @@ def test_a_full_disk_leaves_the_old_checkpoint_whole(tmp_path: Path, monkeypatch
 
     monkeypatch.setattr(files.os, "fsync", full)
     with pytest.raises(ClipsenetError, match=r"No space left on device.*what was there before is untouched"):
-        save_tensors(path, {"a": torch.zeros(3)}, {"epoch": 2, "data": ""})
+        save_tensors(path, {"a": torch.zeros(3)}, {"epoch": 2})
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
 

@@ -57,8 +57,24 @@ def test_a_wrong_setting_says_where_what_came_and_what_was_wanted(values: dict, 
 
 def test_unknown_settings_inside_a_loss_are_explained_too() -> None:
     values = override(MINIMAL, ["losses.metric.kind=supcon", "losses.metric.temprature=0.1"])
-    with pytest.raises(UsageError, match="did you mean 'temperature'"):
+    with pytest.raises(UsageError, match=r"unknown setting 'losses\.metric\.temprature': did you mean 'temperature'"):
         Recipe.from_values(values, "x")
+
+
+@pytest.mark.parametrize(
+    ("assignment", "message"),
+    [
+        ("images.size=[0, 0]", "'images.size.0' is 0, wanted: greater than or equal to 8"),
+        ("images.erase_area=[0.1, 2]", "shares of the area, at most 1"),
+        ("images.crop_ratio=[2, 1]", "two numbers above 0, the smaller one first"),
+        ("schedule={kind: cosine, epochs: 3, warmup_epochs: 4}", "fewer warm-up epochs than epochs, found 4 of 3"),
+        ("losses={a.b: {kind: supcon}}", "pattern"),
+    ],
+)
+def test_values_out_of_range_are_refused_when_the_recipe_is_read(assignment: str, message: str) -> None:
+    with pytest.raises(UsageError) as error:
+        Recipe.from_values(override(MINIMAL, [assignment]), "x")
+    assert message in str(error.value)
 
 
 def test_overrides_reach_inside_and_leave_the_rest() -> None:

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from lightning_fabric import Fabric
 
-from clipsenet.errors import ClipsenetError, UsageError
-from clipsenet.features import no_places
+from clipsenet.errors import ClipsenetError, Interrupted, UsageError
+from clipsenet.features import extract, no_places
 from clipsenet.history import read_history
 from clipsenet.loading import SightingImages
 from clipsenet.losses import Losses
@@ -21,7 +22,7 @@ from clipsenet.recipe import Recipe
 from clipsenet.reporting import Reporter
 from clipsenet.runs import Run
 from clipsenet.sampling import IdentitySampler
-from clipsenet.training import Interrupted, train
+from clipsenet.training import train
 from clipsenet.transforms import make_train_transform
 from conftest import tiny_recipe
 
@@ -161,7 +162,8 @@ def test_resuming_needs_a_state_and_the_same_pictures(toy_benchmark: Benchmark, 
 
 def test_a_loss_that_is_not_finite_stops_with_step_files_and_advice(toy_benchmark: Benchmark, tmp_path: Path) -> None:
     recipe = tiny_recipe("optimiser.kind=sgd", "optimiser.rate=1e30", "training.precision=bf16-mixed")
-    with pytest.raises(ClipsenetError, match=r"not finite in epoch 1, step \d.*16 files.*optimiser\.rate.*32-true") as error:
+    wanted = r"not finite in epoch 1, step \d.*nothing is saved yet.*16 files.*optimiser\.rate.*32-true"
+    with pytest.raises(ClipsenetError, match=wanted) as error:
         train(recipe, toy_benchmark, tmp_path / "a", device="cpu")
     listed = (tmp_path / "a" / "not-finite.txt").read_text().splitlines()
     assert len(listed) == 16
@@ -201,6 +203,73 @@ def test_devices_and_precisions_that_are_not_here_are_refused(
         train(tiny_recipe(f"training.precision={precision}"), toy_benchmark, tmp_path / "a", device=device)
 
 
+def test_a_gradient_that_is_not_finite_never_reaches_the_weights(
+    toy_benchmark: Benchmark, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[int] = []
+
+    def poisoned(fabric: Fabric, loss: torch.Tensor) -> None:
+        loss.backward()
+        steps.append(1)
+        if len(steps) == 6:  # the last step of the last epoch: no later loss would tell
+            model.neck.weight.grad[0] = float("nan")
+
+    model = make_model(tiny_recipe().model, (32, 32))
+    monkeypatch.setattr("clipsenet.training.make_model", lambda *_: model)
+    monkeypatch.setattr(Fabric, "backward", poisoned)
+    wanted = r"epoch 2, step 3: the gradient of model\.neck\.weight, .*saved is the state after epoch 1"
+    with pytest.raises(ClipsenetError, match=wanted):
+        train(tiny_recipe(), toy_benchmark, tmp_path / "a", device="cpu")
+    assert all(torch.isfinite(p).all() for p in model.parameters())
+
+
+@pytest.mark.parametrize("layout", ["true", "false"])
+def test_validation_changes_no_weight_in_either_memory_layout(toy_benchmark: Benchmark, tmp_path: Path, layout: str) -> None:
+    # drop path: a network that draws, so that a validation that touches the generator is seen, too
+    changes = (f"training.channels_last={layout}", "model.trunk=nextvit_small", "sampler.pictures=2")
+    ids = {
+        train(tiny_recipe(*changes, f"training.validate_every={every}"), toy_benchmark, tmp_path / str(every), device="cpu").id
+        for every in (1, 100)
+    }
+    assert len(ids) == 1
+
+
+def test_a_network_that_draws_is_resumed_exactly(toy_benchmark: Benchmark, tmp_path: Path) -> None:
+    recipe = tiny_recipe("model.trunk=nextvit_small", "sampler.pictures=2")
+    unbroken = losses_of(recipe, toy_benchmark, tmp_path / "a")
+    noting = Noting((1, 2), lambda: os.kill(os.getpid(), signal.SIGINT))
+    with pytest.raises(Interrupted):
+        train(recipe, toy_benchmark, tmp_path / "b", device="cpu", reporter=noting)
+    assert noting.losses + losses_of(recipe, toy_benchmark, tmp_path / "b", resume=True) == unbroken
+
+
+def test_resuming_refuses_another_recipe_and_allows_what_decides_nothing(toy_benchmark: Benchmark, tmp_path: Path) -> None:
+    noting = Noting((1, 2), lambda: os.kill(os.getpid(), signal.SIGINT))
+    with pytest.raises(Interrupted):
+        train(tiny_recipe(), toy_benchmark, tmp_path / "a", device="cpu", reporter=noting)
+    other = tiny_recipe("optimiser.rate=0.5", "losses.metric.temperature=1")
+    with pytest.raises(UsageError, match=r"these settings differ: losses\.metric\.temperature, optimiser\.rate"):
+        train(other, toy_benchmark, tmp_path / "a", device="cpu", resume=True)
+    train(tiny_recipe("training.workers=1", "name=other"), toy_benchmark, tmp_path / "a", device="cpu", resume=True)
+
+
+def test_a_start_that_failed_leaves_the_folder_free(toy_benchmark: Benchmark, tmp_path: Path) -> None:
+    with pytest.raises(ClipsenetError, match=r"14 training vehicles, wanted at least sampler\.vehicles=400"):
+        train(tiny_recipe("sampler.vehicles=400"), toy_benchmark, tmp_path / "a", device="cpu")
+    train(tiny_recipe(), toy_benchmark, tmp_path / "a", device="cpu")
+
+
+def test_the_model_in_memory_and_the_one_on_disk_embed_alike(
+    toy_benchmark: Benchmark, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = make_model(tiny_recipe().model, (32, 32))
+    monkeypatch.setattr("clipsenet.training.make_model", lambda *_: model)
+    run = train(tiny_recipe(), toy_benchmark, tmp_path / "a", device="cpu")
+    few = toy_benchmark.test[np.arange(6)]
+    made = [extract(one, few, run.test_transform, "x", dim=run.dim).embeddings for one in (model, run.model)]
+    assert np.array_equal(*made)
+
+
 def test_no_training_pictures_is_said(toy_benchmark: Benchmark, tmp_path: Path) -> None:
     none = replace(toy_benchmark, train=toy_benchmark.train[np.arange(0)])
     with pytest.raises(ClipsenetError, match="has no training pictures"):
@@ -217,6 +286,9 @@ def test_no_training_pictures_is_said(toy_benchmark: Benchmark, tmp_path: Path) 
         "optimiser.decay_all=false",
         "schedule.warmup_epochs=1",
         "schedule.kind=multistep",
+        "schedule={kind: multistep, epochs: 2, warmup_epochs: 0, milestones: [1]}",
+        "schedule={kind: multistep, epochs: 2, warmup_epochs: 0, milestones: [1], gamma: 0.5}",
+        "optimiser={kind: sgd, momentum: 0.5}",
         "losses.identity.smoothing=0",
         "losses.identity.weight=2",
         "losses.metric.temperature=0.5",
@@ -234,14 +306,19 @@ def test_no_training_pictures_is_said(toy_benchmark: Benchmark, tmp_path: Path) 
 def test_every_training_setting_changes_the_weights(
     toy_run: Run, toy_benchmark: Benchmark, tmp_path: Path, change: str
 ) -> None:
-    # some need another one beside them to be seen: a strong decay, more than one group a vehicle
-    extra = {
-        "optimiser.decay_all=false": ("optimiser.weight_decay=1.0",),
-        "sampler.epoch=one-group": ("sampler.pictures=2",),
-    }.get(change, ())
-    changed = train(tiny_recipe(change, *extra), toy_benchmark, tmp_path / "a", device="cpu")
-    if extra:
-        toy_run = train(tiny_recipe(*extra), toy_benchmark, tmp_path / "b", device="cpu")
+    # some need another one beside them to be seen: a strong decay, more than one group a vehicle, the same kind
+    beside = {
+        "optimiser.decay_all=false": "optimiser.weight_decay=1.0",
+        "sampler.epoch=one-group": "sampler.pictures=2",
+        "optimiser={kind: sgd, momentum: 0.5}": "optimiser={kind: sgd}",
+        "schedule={kind: multistep, epochs: 2, warmup_epochs: 0, milestones: [1], gamma: 0.5}": (
+            "schedule={kind: multistep, epochs: 2, warmup_epochs: 0, milestones: [1]}"
+        ),
+    }
+    former = [beside[change]] if change in beside else []
+    changed = train(tiny_recipe(*former, change), toy_benchmark, tmp_path / "a", device="cpu")
+    if former:
+        toy_run = train(tiny_recipe(*former), toy_benchmark, tmp_path / "b", device="cpu")
     assert changed.id != toy_run.id
 
 

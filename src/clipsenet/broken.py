@@ -1,12 +1,16 @@
 """Leave out what cannot be opened, when the user asks for it, and say so."""
 
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 
 from clipsenet.images import find_broken, require_files
-from clipsenet.protocol import Benchmark
+from clipsenet.protocol import Benchmark, fingerprint
 from clipsenet.sightings import Sightings, Trial
+
+Part = Literal["train", "validation", "test"]
 
 
 def leave_out_broken(sightings: Sightings, threads: int = 2) -> tuple[Sightings, list[str]]:
@@ -16,12 +20,15 @@ def leave_out_broken(sightings: Sightings, threads: int = 2) -> tuple[Sightings,
     return sightings[kept], [reason for _, reason in broken]
 
 
-def check_benchmark(benchmark: Benchmark, skip_broken: bool, threads: int = 2) -> tuple[Benchmark, list[str]]:
+def check_benchmark(
+    benchmark: Benchmark, parts: Sequence[Part], skip_broken: bool, threads: int = 2
+) -> tuple[Benchmark, list[str]]:
     """Refuse a benchmark whose files are not all there; or leave out what is missing or broken.
 
     Args:
-        benchmark: its three parts are looked at.
-        skip_broken: go on without the pictures that cannot be used; a note on the card then tells their number.
+        benchmark: whose pictures are looked at.
+        parts: those that will be opened.
+        skip_broken: go on without the pictures that cannot be used; the card then calls the copy modified.
         threads: that open pictures.
 
     Returns:
@@ -31,11 +38,24 @@ def check_benchmark(benchmark: Benchmark, skip_broken: bool, threads: int = 2) -
         PictureError: files are missing, and ``skip_broken`` is false.
     """
     if not skip_broken:
-        require_files(benchmark.train, benchmark.validation, benchmark.test)
+        require_files(*(getattr(benchmark, part) for part in parts))
         return benchmark, []
-    train, of_train = leave_out_broken(benchmark.train, threads)
-    validation, of_validation = leave_out_broken(benchmark.validation, threads)
+    reasons: list[str] = []
+    for part in parts:
+        if part == "test":
+            benchmark, of_part = _without_broken_test(benchmark, threads)
+        else:
+            kept, of_part = leave_out_broken(getattr(benchmark, part), threads)
+            benchmark = replace(benchmark, **{part: kept})  # type: ignore[arg-type]
+        reasons += of_part
+    return benchmark, list(dict.fromkeys(reasons))
+
+
+def _without_broken_test(benchmark: Benchmark, threads: int) -> tuple[Benchmark, list[str]]:
+    """The trials point at the same pictures afterwards; the fingerprint is that of what is left."""
     broken = find_broken(benchmark.test, threads)
+    if not broken:
+        return benchmark, []
     usable = np.ones(len(benchmark.test), dtype=bool)
     usable[[row for row, _ in broken]] = False
     new_row = np.cumsum(usable) - 1
@@ -43,8 +63,13 @@ def check_benchmark(benchmark: Benchmark, skip_broken: bool, threads: int = 2) -
         Trial(new_row[one.query[usable[one.query]]], new_row[one.gallery[usable[one.gallery]]], one.name)
         for one in benchmark.trials
     )
-    reasons = list(dict.fromkeys([*of_train, *of_validation, *(reason for _, reason in broken)]))
-    notes = (*benchmark.notes, f"{len(broken)} test pictures LEFT OUT as broken") if broken else benchmark.notes
-    return replace(
-        benchmark, train=train, validation=validation, test=benchmark.test[usable], trials=trials, notes=notes
-    ), reasons
+    test = benchmark.test[usable]
+    changed = replace(
+        benchmark,
+        test=test,
+        trials=trials,
+        fingerprint=fingerprint(test),
+        copy=f"{benchmark.copy}, modified",
+        notes=(*benchmark.notes, f"{len(broken)} test pictures LEFT OUT as broken"),
+    )
+    return changed, [reason for _, reason in broken]

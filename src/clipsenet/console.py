@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -111,7 +112,8 @@ class Counter:
 
     def close(self) -> None:
         """Take the bar away."""
-        self.bar.stop()
+        if err.is_terminal:
+            self.bar.stop()
 
 
 def print_scorecard(scorecard: Scorecard) -> None:
@@ -119,11 +121,15 @@ def print_scorecard(scorecard: Scorecard) -> None:
     _print_card(scorecard.card)
     for section in scorecard.sections:
         columns = list(section.lines[0].scores)
-        table = Table("", *columns, title=f"{section.queries_of}: {section.queries} queries with a match", title_justify="left")
+        table = Table(
+            "", *columns, title=escape(f"{section.queries_of}: {section.queries} queries with a match"), title_justify="left"
+        )
         for line in section.lines:
             signed = line.method == "difference"
-            table.add_row(line.method, *(_figure(line, name, signed) for name in columns))
+            table.add_row(escape(line.method), *(_figure(line, name, signed) for name in columns))
         out.print(table)
+    if any(line.deviation and not line.interval for section in scorecard.sections for line in section.lines):
+        out.print("\u00b1: standard deviation over the trials", markup=False)
     if any(line.interval for section in scorecard.sections for line in section.lines):
         out.print("[low, high]: 95 % bootstrap interval over vehicles; those of differences are paired", markup=False)
 
@@ -134,7 +140,7 @@ def print_rows(title: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     for number, name in enumerate(title):
         table.add_column(name, justify="left" if number == 0 else "right")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(escape, row))
     out.print(table)
 
 
@@ -169,6 +175,8 @@ def _figure(line: Line, name: str, signed: bool) -> str:
     if name in line.interval:
         low, high = line.interval[name]
         text += f"\n\\[{low:+.3f}, {high:+.3f}]" if signed else f"\n\\[{low:.3f}, {high:.3f}]"
+    elif name in line.deviation:
+        text += f" \u00b1 {line.deviation[name]:.3f}"
     return text
 
 

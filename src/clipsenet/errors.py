@@ -7,3 +7,7 @@ class ClipsenetError(Exception):
 
 class UsageError(ClipsenetError):
     """A wrong word in a command or a recipe: unknown setting, wrong type, unknown name. Exit code 2."""
+
+
+class Interrupted(ClipsenetError):  # noqa: N818 - the user's wish, no error
+    """The user stopped a training; the message says how to go on. Exit code 130."""

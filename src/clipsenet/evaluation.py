@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool
 
 from clipsenet.errors import ClipsenetError, UsageError
 from clipsenet.features import Progress, extract
@@ -12,10 +12,10 @@ from clipsenet.histogram import extract_histograms
 from clipsenet.intervals import bootstrap, difference_intervals, intervals
 from clipsenet.protocol import Benchmark
 from clipsenet.recipe import EvaluationSettings
-from clipsenet.runs import Run
+from clipsenet.runs import Run, short_name, trained_on
 from clipsenet.scorecard import Card, Line, Scorecard, Section
 from clipsenet.sightings import Sightings
-from clipsenet.trials import Evaluation, require_matches, search
+from clipsenet.trials import Evaluation, TrialResult, require_matches, search
 
 REFERENCES = {"histogram": ("colour histogram", extract_histograms)}
 """A reference's name to its title and its extractor: ``(sightings) -> Features``, without any training."""
@@ -60,42 +60,48 @@ def evaluate(
         device=device,
         progress=progress,
     )
-    methods = {run.recipe.name: search(features, benchmark.trials, benchmark.protocol.junk, wanted.first)}
+    junk = benchmark.protocol.junk
+    methods = [(run.recipe.name, search(features, benchmark.trials, junk, wanted.map_at))]
     if wanted.reference != "none":
         title, extractor = REFERENCES[wanted.reference]
-        methods[title] = search(extractor(benchmark.test), benchmark.trials, benchmark.protocol.junk, wanted.first)
+        methods.append((title, search(extractor(benchmark.test), benchmark.trials, junk, wanted.map_at)))
     sections = [_section("all", methods, None, wanted.intervals)]
     for text, mask in masks.items():
         sections.append(_section(text, methods, mask, wanted.intervals))
         sections.append(_section(f"not {text}", methods, ~mask, wanted.intervals))
-    return Scorecard(_card(run, benchmark, methods[run.recipe.name]), tuple(sections))
+    return Scorecard(_card(run, benchmark, methods[0][1]), tuple(sections))
 
 
-def _section(title: str, methods: dict[str, Evaluation], mask: Bool[np.ndarray, " n"] | None, draws: int) -> Section:
-    first = next(iter(methods.values()))
-    queries = sum(int((slice_of(result.per_query["mAP"], mask, result.trial.query)).sum()) for result in first.results)
+def _section(title: str, methods: list[tuple[str, Evaluation]], mask: Bool[np.ndarray, " n"] | None, draws: int) -> Section:
+    evaluations = [evaluation for _, evaluation in methods]
+    sampled = bootstrap(evaluations, draws, SEED, mask) if draws else []
     lines = []
-    sampled = bootstrap(methods, draws, SEED, mask) if draws else {}
-    for name, evaluation in methods.items():
-        of_trials = evaluation.trial_scores(mask)
-        deviation = (
-            {score: float(np.std([one[score] for one in of_trials], ddof=1)) for score in of_trials[0]}
-            if len(of_trials) > 1
-            else {}
-        )
-        lines.append(Line(name, evaluation.scores(mask), deviation, intervals(sampled[name]) if draws else {}))
+    for number, (name, evaluation) in enumerate(methods):
+        bounds = intervals(sampled[number]) if draws else {}
+        lines.append(Line(name, evaluation.scores(mask), _deviation(evaluation.trial_scores(mask)), bounds))
     if len(lines) == 2:
         ours, theirs = lines
         gain = {score: ours.scores[score] - theirs.scores[score] for score in ours.scores}
-        bounds = difference_intervals(sampled[ours.method], sampled[theirs.method]) if draws else {}
-        lines.append(Line("difference", gain, {}, bounds))
+        lines.append(Line("difference", gain, {}, difference_intervals(*sampled) if draws else {}))
+    queries = sum(_count(result, mask) for result in evaluations[0].results)
     return Section(title, queries, tuple(lines))
 
 
-def slice_of(values: Float[np.ndarray, " q"], mask: Bool[np.ndarray, " n"] | None, query: np.ndarray) -> Bool[np.ndarray, " q"]:
-    """Which queries count: they have a match, and their row is in the slice."""
-    counted: Bool[np.ndarray, " q"] = ~np.isnan(values)
-    return counted if mask is None else counted & mask[query]
+def _deviation(of_trials: list[dict[str, float]]) -> dict[str, float]:
+    """The standard deviation over the trials that have a query, divided by n - 1; none for a single one."""
+    result = {}
+    for score in of_trials[0]:
+        values = np.array([one[score] for one in of_trials])
+        values = values[~np.isnan(values)]
+        if len(values) > 1:
+            result[score] = float(np.std(values, ddof=1))
+    return result
+
+
+def _count(result: TrialResult, mask: Bool[np.ndarray, " n"] | None) -> int:
+    """The queries that a mean counts: they have a match, and their row is in the slice."""
+    counted = ~np.isnan(result.per_query["mAP"])
+    return int((counted if mask is None else counted & mask[result.trial.query]).sum())
 
 
 def _slice_mask(test: Sightings, text: str) -> Bool[np.ndarray, " n"]:
@@ -137,9 +143,12 @@ def _card(run: Run, benchmark: Benchmark, evaluation: Evaluation) -> Card:
 
 
 def _trained_on(run: Run, benchmark: Benchmark) -> Sequence[str]:
-    """Whether tested vehicles were trained on, as far as this list of pictures can tell."""
-    tested = set(benchmark.test.vehicle.texts().tolist()) - {""}
-    if run.trained_on != benchmark.train_fingerprint:
-        return ("whether the tested vehicles were trained on is not known: the run was trained on another list",)
-    shared = tested & set(benchmark.train.vehicle.texts().tolist())
-    return (f"TRAINED ON {len(shared)} of the {len(tested)} tested vehicles: this is no test",) if shared else ()
+    """Whether tested pictures were trained on, as far as the run folder can tell."""
+    trained = trained_on(run.folder)
+    if trained is None:
+        return (f"whether the tested vehicles were trained on is not known: {run.folder} does not list what it learned",)
+    shared = np.array([short_name(str(path)) in trained for path in benchmark.test.path], dtype=bool)
+    if not shared.any():
+        return ()
+    vehicles = benchmark.test[shared].vehicle.count()
+    return (f"TRAINED ON {shared.sum()} of the {len(shared)} tested pictures, {vehicles} vehicles: this is no test",)

@@ -90,17 +90,20 @@ class Features:
         """
         try:
             card: dict[str, Any] = json.loads((folder / "card.json").read_text(encoding="utf-8"))
-            if card["format"] > FORMAT:
+            if int(card["format"]) > FORMAT:
                 raise ClipsenetError(
                     f"{folder} has format {card['format']}, this version reads up to {FORMAT}: update clipsenet"
                 )
             embeddings = load_file(folder / "embeddings.safetensors")["embeddings"]
             sightings = from_arrow(pq.read_table(folder / "sightings.parquet"), str(folder / "sightings.parquet"))
-        except (OSError, KeyError, ValueError, SafetensorError, pa.ArrowInvalid) as error:
+            found = cls(sightings, embeddings, str(card["run_id"]))
+            if (card["pictures"], card["dim"]) != (len(found), found.dim):
+                raise ValueError(f"card.json tells of {card['pictures']} x {card['dim']}, found {len(found)} x {found.dim}")
+        except (OSError, KeyError, TypeError, ValueError, SafetensorError, pa.ArrowException) as error:
             raise ClipsenetError(
                 f"{folder} is not a whole features folder ({type(error).__name__}: {error}); make it again: clipsenet embed"
             ) from error
-        return cls(sightings, embeddings, str(card["run_id"]))
+        return found
 
 
 def extract(
@@ -118,7 +121,7 @@ def extract(
     """The embeddings of pictures, batch by batch; in memory are the result and a few batches, nothing else.
 
     Args:
-        model: ``(images, places) -> embeddings``; left in the mode it came in.
+        model: ``(images, places) -> embeddings``; moved to ``device``, left in the mode it came in.
         sightings: the pictures.
         transform: the test transform.
         run_id: what the features say they come from.
@@ -135,10 +138,11 @@ def extract(
     embeddings = np.empty((len(sightings), dim), dtype=np.float32)
     pictures = SightingImages(sightings, transform)
     training = model.training
-    model.eval().to(device).to(memory_format=torch.channels_last)
+    # the layout of its weights stays: an optimiser may be walking them
+    model.eval().to(device)
     try:
         with torch.inference_mode():
-            for images, rows in make_loader(pictures, in_order(len(sightings), batch), workers, torch.device(device)):
+            for images, rows in make_loader(pictures, in_order(len(sightings), batch), workers):
                 on_device = images.to(device, non_blocking=True).contiguous(memory_format=torch.channels_last)
                 embeddings[rows.numpy()] = model(on_device, no_places(len(images), on_device.device)).float().cpu().numpy()
                 if progress is not None:

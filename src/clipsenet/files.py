@@ -1,5 +1,6 @@
 """Files and folders that are whole or not there: written beside, synced, then renamed."""
 
+import contextlib
 import os
 import shutil
 from collections.abc import Callable
@@ -29,7 +30,8 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> None:
         partial.replace(path)
         _sync_folder(path.parent)
     except Exception as error:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
         if _is_disk_error(error):
             raise ClipsenetError(
                 f"cannot write {path}: {error}; what was there before is untouched. Free some space or give another folder"
@@ -48,8 +50,8 @@ def write_folder(path: Path, write: Callable[[Path], None]) -> None:
     Raises:
         ClipsenetError: the folder exists and is not empty, the disk is full or cannot be written.
     """
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise ClipsenetError(f"{path} exists and is not empty; give another folder, or remove it first")
+    path = Path(os.path.abspath(path))  # '.' has no name to put another one beside
+    require_new_folder(path)
     partial = path.with_name(f".{path.name}.partial")
     try:
         if partial.exists():  # left by a process that was killed
@@ -67,6 +69,16 @@ def write_folder(path: Path, write: Callable[[Path], None]) -> None:
         if _is_disk_error(error):
             raise ClipsenetError(f"cannot write {path}: {error}; free some space or give another folder") from error
         raise
+
+
+def require_new_folder(path: Path) -> None:
+    """Refuse a folder that holds something, before hours are spent on what is to be written there.
+
+    Raises:
+        ClipsenetError: it exists and is not empty.
+    """
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise ClipsenetError(f"{path} exists and is not empty; give another folder, or remove it first")
 
 
 def _settle(path: Path) -> None:

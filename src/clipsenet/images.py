@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
 from clipsenet.errors import ClipsenetError
 from clipsenet.sightings import WHOLE, Sightings
@@ -24,7 +24,8 @@ def open_picture(path: str | Path, box: tuple[int, int, int, int] = WHOLE) -> Im
     """Open one picture.
 
     EXIF rotation is applied, and the box counts in the upright picture. Grey, palette, CMYK and 16-bit pictures become
-    8-bit RGB (16 bit by the type's full range); transparency is laid over white; of an animation the first frame counts.
+    8-bit RGB (16 bit by the full range, floating point from 0 to 1); transparency is laid over white; of an animation the
+    first frame counts.
 
     Args:
         path: the file.
@@ -43,15 +44,18 @@ def open_picture(path: str | Path, box: tuple[int, int, int, int] = WHOLE) -> Im
         with image:
             if image.width * image.height > LARGEST:
                 raise PictureError(f"{path}: {image.width} x {image.height} pixels, wanted at most {LARGEST:,}; scale it down")
-            upright = ImageOps.exif_transpose(image)
-            upright.load()
+            image.load()
+            turn = _TURNS.get(_orientation(image))
+            upright = image if turn is None else image.transpose(turn)
+            rgb = _to_rgb(upright)
+    except (PictureError, MemoryError):
+        raise
     except FileNotFoundError as error:
         raise PictureError(f"{path}: no such file") from error
     except Image.DecompressionBombError as error:
         raise PictureError(f"{path}: {error}; scale it down") from error
-    except (OSError, SyntaxError, ValueError, EOFError) as error:  # Pillow's ways to say: broken
+    except Exception as error:  # Pillow has many ways to say: broken; each is this picture's fault
         raise PictureError(f"{path}: not a readable picture ({error}); replace it or leave it out") from error
-    rgb = _to_rgb(upright)
     if box == WHOLE:
         return rgb
     x, y, width, height = box
@@ -62,14 +66,35 @@ def open_picture(path: str | Path, box: tuple[int, int, int, int] = WHOLE) -> Im
     return rgb.crop((x, y, x + width, y + height))
 
 
+def _orientation(image: Image.Image) -> int:
+    """EXIF's orientation tag; a picture whose EXIF cannot be read stands as it is."""
+    try:
+        return int(image.getexif().get(0x0112, 1))
+    except Exception:  # a broken tag elsewhere in the EXIF does not lose a good picture
+        return 1
+
+
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""EXIF's orientation to what makes the picture upright."""
+
+
 def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode == "RGB" and "transparency" not in image.info:
         return image
     if image.mode.startswith("I") or image.mode == "F":
         values = np.asarray(image, dtype=np.float64)
-        # whole numbers from 16-bit files fill 0..65535; floating-point files are 0..1 by convention
-        full = 1.0 if image.mode == "F" and values.max(initial=0) <= 1 else 65535.0
-        return Image.fromarray(np.clip(values / full * 255 + 0.5, 0, 255).astype(np.uint8)).convert("RGB")
+        full = 1 if image.mode == "F" else 65535
+        if not (np.isfinite(values).all() and values.min() >= 0 and values.max() <= full):
+            raise ValueError(f"values from {values.min():g} to {values.max():g}, wanted 0 to {full} for mode {image.mode}")
+        return Image.fromarray((values / full * 255 + 0.5).astype(np.uint8)).convert("RGB")
     if image.has_transparency_data:
         coloured = image.convert("RGBA")
         ground = Image.new("RGBA", coloured.size, "white")

@@ -1,6 +1,6 @@
 """Intervals: how far a score, or the difference of two, may be off because the tested vehicles are a sample."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -12,31 +12,30 @@ Interval = tuple[float, float]
 
 
 def bootstrap(
-    evaluations: Mapping[str, Evaluation],
+    evaluations: Sequence[Evaluation],
     draws: int,
     seed: int,
     mask: Bool[np.ndarray, " n"] | None = None,
-) -> dict[str, dict[str, Float[np.ndarray, " draws"]]]:
+) -> list[dict[str, Float[np.ndarray, " draws"]]]:
     """Bootstrap every score of several evaluations of the same trials, with the same draws for all of them.
 
     Whole vehicles are drawn with replacement, not queries: the queries of one vehicle, in both directions, stand or
     fall together, and drawing them singly would make the interval too narrow.
 
     Args:
-        evaluations: name to evaluation; the same test pictures and trials, so that differences are paired.
+        evaluations: of the same test pictures and trials, so that differences are paired.
         draws: how many samples.
         seed: of the draws.
         mask: ``(n,)`` which test rows count as queries; none: all.
 
     Returns:
-        Name to score to ``(draws,)`` values; a draw in which no query is left is NaN.
+        For each evaluation score to ``(draws,)`` values; a draw in which no query is left is NaN.
     """
-    first = next(iter(evaluations.values()))
-    vehicles, number = np.unique(first.test.vehicle.numbers, return_inverse=True)
+    vehicles, number = np.unique(evaluations[0].test.vehicle.numbers, return_inverse=True)
     rng = np.random.default_rng(seed)
     counts = rng.multinomial(len(vehicles), np.full(len(vehicles), 1 / len(vehicles)), size=draws).astype(np.float64)
-    result: dict[str, dict[str, Float[np.ndarray, " draws"]]] = {}
-    for name, evaluation in evaluations.items():
+    result: list[dict[str, Float[np.ndarray, " draws"]]] = []
+    for evaluation in evaluations:
         sums: dict[str, list[Float[np.ndarray, " draws"]]] = {}
         for one in evaluation.results:
             asked = number[one.trial.query]
@@ -44,9 +43,11 @@ def bootstrap(
                 counted = ~np.isnan(values) & (True if mask is None else mask[one.trial.query])
                 of_vehicle = np.bincount(asked[counted], values[counted], minlength=len(vehicles))
                 queries = np.bincount(asked[counted], minlength=len(vehicles))
+                if not queries.any():  # a slice that lives in another trial only
+                    continue
                 with np.errstate(invalid="ignore"):
                     sums.setdefault(score, []).append((counts @ of_vehicle) / (counts @ queries))
-        result[name] = {score: np.mean(per_trial, axis=0) for score, per_trial in sums.items()}
+        result.append({score: np.mean(per_trial, axis=0) for score, per_trial in sums.items()})
     return result
 
 

@@ -1,7 +1,9 @@
 """SightingImages: the torch data set; the same draw gives the same tensor in whichever worker it is made."""
 
+import contextlib
 import os
 import signal
+import traceback
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
@@ -11,11 +13,9 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from clipsenet.images import PictureError, open_sighting
+from clipsenet.images import open_sighting
 from clipsenet.sightings import Sightings
 from clipsenet.transforms import Transform, seeded
-
-CPU = torch.device("cpu")
 
 
 class Draw(NamedTuple):
@@ -59,7 +59,7 @@ Batch = tuple[Float[Tensor, "batch 3 height width"], Int[Tensor, " batch"]]
 
 
 class _Guarded(Dataset[Any]):
-    """Hands a broken picture's error over as a value: raised inside a worker its message would drown in a traceback."""
+    """Hands an error over as a value: raised inside a worker its message would drown in a traceback."""
 
     def __init__(self, images: SightingImages) -> None:
         self.images = images
@@ -67,15 +67,16 @@ class _Guarded(Dataset[Any]):
     def __len__(self) -> int:
         return len(self.images)
 
-    def __getitem__(self, draw: Draw | int) -> tuple[Float[Tensor, "3 height width"], int] | PictureError:
+    def __getitem__(self, draw: Draw | int) -> tuple[Float[Tensor, "3 height width"], int] | Exception:
         try:
             return self.images[draw]
-        except PictureError as error:
+        except Exception as error:
+            error.add_note(traceback.format_exc())  # lost between processes; shown with --debug
             return error
 
 
 def make_loader(
-    images: SightingImages, batches: Iterable[list[Draw]], workers: int, device: torch.device = CPU
+    images: SightingImages, batches: Iterable[list[Draw]], workers: int, *, pin: bool = False, yielding: bool = False
 ) -> Iterator[Batch]:
     """The batches in their order, made in ``workers`` processes (0: in this one).
 
@@ -83,7 +84,8 @@ def make_loader(
         images: what to open.
         batches: the draws of each batch.
         workers: how many processes.
-        device: where the batches will be computed on; on a CPU the workers leave it the cores.
+        pin: page-locked memory, for a GPU.
+        yielding: the workers leave the cores to the threads that compute on them.
 
     Yields:
         Images ``(batch, 3, height, width)`` and their rows ``(batch,)``.
@@ -96,11 +98,12 @@ def make_loader(
         batch_sampler=batches,
         num_workers=workers,
         collate_fn=_collate,
-        worker_init_fn=_begin_yielding_worker if device.type == "cpu" else _begin_worker,
-        pin_memory=device.type == "cuda",
+        worker_init_fn=_begin_yielding_worker if yielding else _begin_worker,
+        generator=torch.Generator(),  # its own: torch's global one decides what the network draws
+        pin_memory=pin,
     )
     for batch in loader:
-        if isinstance(batch, PictureError):
+        if isinstance(batch, Exception):
             raise batch
         yield batch
 
@@ -110,10 +113,10 @@ def in_order(n: int, size: int) -> list[list[Draw]]:
     return [[Draw(row) for row in range(start, min(start + size, n))] for start in range(0, n, size)]
 
 
-def _collate(items: list[tuple[Float[Tensor, "3 height width"], int] | PictureError]) -> Batch | PictureError:
+def _collate(items: list[tuple[Float[Tensor, "3 height width"], int] | Exception]) -> Batch | Exception:
     pairs = []
     for item in items:
-        if isinstance(item, PictureError):
+        if isinstance(item, Exception):
             return item
         pairs.append(item)
     images = torch.stack([image for image, _ in pairs])
@@ -128,9 +131,9 @@ def _begin_worker(_: int) -> None:
 def _begin_yielding_worker(number: int) -> None:
     """Leave the cores to the threads that compute.
 
-    A worker that takes a core from a parallel region makes all of its threads wait. With the idle priority it runs in
-    the gaps, and on all cores while the next batch is waited for: then nothing is lost beside loading's own seconds.
+    A worker that takes a core from a parallel region makes all of its threads wait. With a low priority it runs in the
+    gaps, and on all cores while the next batch is waited for.
     """
     _begin_worker(number)
-    if hasattr(os, "SCHED_IDLE"):
-        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    with contextlib.suppress(OSError, AttributeError):  # a sandbox may forbid it, a system may not have it
+        os.nice(19)

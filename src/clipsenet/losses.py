@@ -126,7 +126,7 @@ class MetricLearningLoss(nn.Module):
         cls = _metric_learning_class(settings.name)
         options: dict[str, Any] = dict(settings.options)
         wanted = _constructor_arguments(cls)
-        for name, value in (("num_classes", vehicles), ("embedding_size", dim)):
+        for name, value in (("num_classes", vehicles), ("embedding_size", dim), ("l", dim), ("descriptors_dim", dim)):
             if name in wanted:
                 options.setdefault(name, value)
         try:
@@ -165,7 +165,7 @@ class Losses(nn.Module):
         if not settings:
             raise UsageError("losses: found none, wanted at least one, for instance losses.identity.kind=cross-entropy")
         self.settings = settings
-        self.parts = nn.ModuleDict({name: LOSSES[one.kind](one, dim, vehicles) for name, one in settings.items()})
+        self.parts = nn.ModuleList([LOSSES[one.kind](one, dim, vehicles) for one in settings.values()])
 
     def forward(self, before: Embeddings, after: Embeddings, vehicles: Vehicles) -> dict[str, Float[Tensor, ""]]:
         """The value of each part, weighted; their sum is the loss (equation 8).
@@ -177,16 +177,20 @@ class Losses(nn.Module):
         """
         with torch.autocast(before.device.type, enabled=False):
             embeddings = {"before": before.float(), "after": after.float()}
-            return {name: one.weight * self.parts[name](embeddings[one.on], vehicles) for name, one in self.settings.items()}
+            return {
+                name: one.weight * part(embeddings[one.on], vehicles)
+                for (name, one), part in zip(self.settings.items(), self.parts, strict=True)
+            }
 
 
 def metric_learning_losses() -> list[str]:
     """The class names that ``kind: metric-learning`` takes: losses on embeddings and labels alone."""
     from pytorch_metric_learning import losses
 
-    abstract = {"BaseMetricLossFunction", "GenericPairLoss", "WeightRegularizerMixin"}
+    # a base class; and two that want pairs of views instead of labels
+    others = {"GenericPairLoss", "SelfSupervisedLoss", "VICRegLoss"}
     return sorted(
-        name for name, cls in vars(losses).items() if inspect.isclass(cls) and name.endswith("Loss") and name not in abstract
+        name for name, cls in vars(losses).items() if inspect.isclass(cls) and name.endswith("Loss") and name not in others
     )
 
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
@@ -28,6 +28,12 @@ class CosineSettings(Settings):
     epochs: int = Field(default=24, ge=1, description="Epochs in all.")
     warmup_epochs: int = Field(default=0, ge=0, description="Of them, linear warm-up.")
     warmup_factor: float = Field(default=0.01, gt=0, le=1, description="The factor of the first warm-up epoch.")
+
+    @model_validator(mode="after")
+    def _fits(self) -> "CosineSettings":
+        if self.warmup_epochs >= self.epochs:
+            raise ValueError(f"fewer warm-up epochs than epochs, found {self.warmup_epochs} of {self.epochs}")
+        return self
 
     def factor(self, epoch: int) -> float:
         """What the rate is multiplied by in ``epoch``, counted from 0."""

@@ -64,17 +64,18 @@ class Benchmark:
                 raise ClipsenetError(
                     f"{part.describe(row)}: a {name} picture without a vehicle; name its vehicle or leave it out"
                 )
+        tested = set(self.validation.vehicle.texts().tolist()) & set(self.test.vehicle.texts().tolist())
+        if tested:
+            raise ClipsenetError(
+                f"{self.name}: {len(tested)} vehicles stand in validation and in the test, for instance '{min(tested)}'; "
+                "a checkpoint chosen on tested vehicles makes the test worthless: give validation vehicles of its own"
+            )
         held_out = set(self.validation.vehicle.texts().tolist()) & set(self.train.vehicle.texts().tolist())
         if held_out:
             raise ClipsenetError(
                 f"{self.name}: {len(held_out)} vehicles stand in train and in validation, for instance "
                 f"'{min(held_out)}'; validation needs vehicles of its own"
             )
-
-    @property
-    def train_fingerprint(self) -> str:
-        """The fingerprint of the training pictures: a run remembers it."""
-        return fingerprint(self.train)
 
 
 def fingerprint(sightings: Sightings) -> str:

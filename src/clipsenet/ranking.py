@@ -37,8 +37,9 @@ class Ranking:
 def rank(blocks: Iterable[Block], query: Sightings, gallery: Sightings, junk: JunkRule, first: int = 50) -> Ranking:
     """Rank the gallery for every query.
 
-    Junk is removed first: the query's own file always, and under ``same-camera`` its vehicle's pictures of its own
-    camera. Among equal similarities a non-match stands before a match, so that a constant embedding earns nothing.
+    Junk is removed first: the query's own file always (of a whole frame its own box, and its vehicle in that frame), and
+    under ``same-camera`` its vehicle's pictures of its own camera. Among equal similarities a non-match stands before a
+    match, so that a constant embedding earns nothing.
 
     Args:
         blocks: similarities, as a similarity yields them.
@@ -51,7 +52,8 @@ def rank(blocks: Iterable[Block], query: Sightings, gallery: Sightings, junk: Ju
         ClipsenetError: a similarity is NaN.
     """
     assert query.vehicle.names == gallery.vehicle.names, "query and gallery must share their tables of names"
-    query_file, gallery_file = np.split(same_file(query, gallery), [len(query)])
+    query_view, gallery_view = np.split(same_file(query, gallery), [len(query)])
+    query_path, gallery_path = np.split(same_file(query, gallery, boxes=False), [len(query)])
     first = min(first, len(gallery))
     top = np.full((len(query), first), -1, dtype=np.int64)
     top_similarity = np.full((len(query), first), -np.inf, dtype=np.float32)
@@ -61,7 +63,7 @@ def rank(blocks: Iterable[Block], query: Sightings, gallery: Sightings, junk: Ju
         for row, similarity in zip(range(part.start, part.stop), block, strict=True):
             vehicle, camera = query.vehicle.numbers[row], query.camera.numbers[row]
             same_vehicle = (gallery.vehicle.numbers == vehicle) & (vehicle != UNKNOWN)
-            left_out = gallery_file == query_file[row]
+            left_out = (gallery_view == query_view[row]) | (same_vehicle & (gallery_path == query_path[row]))
             if junk == "same-camera" and camera != UNKNOWN:
                 left_out = left_out | (same_vehicle & (gallery.camera.numbers == camera))
             kept = np.flatnonzero(~left_out)

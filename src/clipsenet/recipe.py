@@ -3,10 +3,10 @@
 import importlib.resources
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import yaml
-from pydantic import Field
+from pydantic import Field, PositiveInt
 
 from clipsenet.datasets.manifest import ManifestSettings
 from clipsenet.devices import Precision
@@ -17,6 +17,9 @@ from clipsenet.optimisers import CosineSettings, OptimiserSettings, ScheduleSett
 from clipsenet.sampling import SamplerSettings
 from clipsenet.settings import Settings, closest, override, read_yaml
 from clipsenet.transforms import ImageSettings
+
+LossName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")]
+"""It appears in logs, columns and --set, where a dot means something else."""
 
 
 class DataSettings(ManifestSettings):
@@ -39,7 +42,7 @@ class EvaluationSettings(Settings):
     """How the test is run and what is printed beside it."""
 
     batch: int = Field(default=64, ge=1, description="Pictures at once.")
-    first: int = Field(default=50, ge=1, description="Gallery pictures kept for each query.")
+    map_at: tuple[PositiveInt, ...] = Field(default=(10,), description="The k of mAP@k.")
     checkpoint: Literal["last", "best"] = Field(default="last", description="best exists on validation vehicles only.")
     reference: Literal["none", "histogram"] = Field(
         default="histogram", description="An untrained method scored beside the run, on the same trials."
@@ -59,7 +62,7 @@ class Recipe(Settings):
     images: ImageSettings = ImageSettings()
     sampler: SamplerSettings = SamplerSettings()
     model: ModelSettings = ModelSettings()
-    losses: dict[str, LossSettings] = Field(description="Name to loss; the weighted sum is minimised.")
+    losses: dict[LossName, LossSettings] = Field(description="Name to loss; the weighted sum is minimised.")
     optimiser: OptimiserSettings = OptimiserSettings()
     schedule: ScheduleSettings = CosineSettings()
     training: TrainingSettings = TrainingSettings()

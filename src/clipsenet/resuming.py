@@ -1,17 +1,26 @@
 """Resuming: all that a training needs to go on, in one file that is whole or not there."""
 
+import hashlib
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from clipsenet.errors import ClipsenetError
-from clipsenet.runs import read_facts, save_tensors
+from clipsenet.errors import ClipsenetError, UsageError
+from clipsenet.recipe import Recipe
+from clipsenet.runs import read_facts, read_recipe, save_tensors, short_name
+from clipsenet.sightings import Sightings
 from clipsenet.weights import load_state, read_state
 
 NAME = "resume.safetensors"
+
+
+UNDECIDING = ("name", "evaluation", "training.workers", "training.validate_every", "training.test_curve", "model.weights")
+"""Settings that no weight depends on once a training has begun; a resumed one may change them."""
 
 
 @dataclass
@@ -22,7 +31,7 @@ class Progress:
         epoch: epochs finished.
         step: steps of the next epoch that are done, too.
         best: the best validation mAP so far; -1 before any.
-        data: the fingerprint of the training pictures.
+        data: the digest of the training pictures.
         sums: each loss part, summed over those steps.
     """
 
@@ -34,7 +43,7 @@ class Progress:
 
 
 def save_progress(folder: Path, progress: Progress, objective: nn.Module, optimiser: Optimizer) -> None:
-    """Save network, losses, optimiser, random state and progress.
+    """Save network, losses, optimiser and progress; random draws depend on seed, epoch and step alone.
 
     Raises:
         ClipsenetError: the disk is full; the former state is untouched.
@@ -45,15 +54,14 @@ def save_progress(folder: Path, progress: Progress, objective: nn.Module, optimi
             # an optimiser that has nothing to say (SGD before its first step) says None
             if value is not None:
                 tensors[f"optimiser.{number}.{name}"] = value if isinstance(value, Tensor) else torch.tensor(value)
-    tensors["random"] = torch.get_rng_state()
     save_tensors(folder / NAME, tensors, asdict(progress))
 
 
-def load_progress(folder: Path, objective: nn.Module, optimiser: Optimizer) -> Progress:
-    """Put the saved state into objective, optimiser and torch's generator.
+def load_progress(folder: Path, data: str, objective: nn.Module, optimiser: Optimizer) -> Progress:
+    """Put the saved state into objective and optimiser.
 
     Raises:
-        ClipsenetError: nothing saved there, broken, or of another network.
+        ClipsenetError: nothing saved there, broken, of another network, or of a training on other pictures.
     """
     path = folder / NAME
     if not path.is_file() and (folder / "last.safetensors").is_file():
@@ -61,6 +69,11 @@ def load_progress(folder: Path, objective: nn.Module, optimiser: Optimizer) -> P
     if not path.is_file():
         raise ClipsenetError(f"nothing to resume in {folder}: found no {NAME}; start again without --resume, in another --run")
     facts = read_facts(path)
+    if facts["data"] != data:
+        raise ClipsenetError(
+            f"{folder} was trained on other pictures, or on others in another order, with other vehicles or boxes; resume "
+            "with the same --data, and the same data settings"
+        )
     tensors = read_state(path)
     load_state(
         objective,
@@ -74,8 +87,37 @@ def load_progress(folder: Path, objective: nn.Module, optimiser: Optimizer) -> P
             _, number, name_of_value = name.split(".", 2)
             state.setdefault(int(number), {})[name_of_value] = _laid_out_like(parameters[int(number)], value)
     optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
-    torch.set_rng_state(tensors["random"])
     return Progress(int(facts["epoch"]), int(facts["step"]), float(facts["best"]), str(facts["data"]), facts["sums"])
+
+
+def digest(pictures: Sightings) -> str:
+    """SHA-256 over path, vehicle number and box of the training pictures, in their order."""
+    rows = zip(pictures.path.tolist(), pictures.vehicle.numbers.tolist(), strict=True)
+    text = "\n".join(f"{short_name(path)} {vehicle}" for path, vehicle in rows)
+    boxes = b"" if pictures.box is None else pictures.box.tobytes()
+    return hashlib.sha256(text.encode() + boxes).hexdigest()
+
+
+def require_same_recipe(folder: Path, recipe: Recipe) -> None:
+    """Refuse to go on with another recipe than the one that was begun.
+
+    Raises:
+        UsageError: the settings that differ.
+        ClipsenetError: no run folder.
+    """
+    former, now = _flat(read_recipe(folder).to_values()), _flat(recipe.to_values())
+    different = sorted(
+        name for name in former.keys() | now.keys() if former.get(name) != now.get(name) and not name.startswith(UNDECIDING)
+    )
+    if different:
+        raise UsageError(f"{folder} was trained with another recipe; these settings differ: {', '.join(different)}")
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    result: dict[str, Any] = {}
+    for name, value in values.items():
+        result |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}": value}
+    return result
 
 
 def forget_progress(folder: Path) -> None:

@@ -1,6 +1,8 @@
 """A run folder: weights, resolved recipe, history, scorecards, environment; reloaded from itself alone."""
 
+import csv
 import hashlib
+import io
 import json
 import platform
 import sys
@@ -20,10 +22,12 @@ from clipsenet.files import write_text, write_whole
 from clipsenet.models import Model, make_model
 from clipsenet.recipe import Recipe
 from clipsenet.settings import read_yaml
+from clipsenet.sightings import Sightings
 from clipsenet.transforms import Transform, make_test_transform
 from clipsenet.weights import load_state, read_state
 
 FORMAT = 1
+TRAINED_ON = "trained-on.csv"
 Checkpoint = Literal["last", "best"]
 
 
@@ -36,7 +40,6 @@ class Run:
         recipe: what it was trained with.
         checkpoint: which of its weights: ``last``, or ``best`` on validation vehicles.
         epoch: the epoch after which those were saved, counted from 1.
-        trained_on: the fingerprint of its training pictures.
         model: with these weights, in evaluation mode.
     """
 
@@ -44,7 +47,6 @@ class Run:
     recipe: Recipe
     checkpoint: Checkpoint
     epoch: int
-    trained_on: str
     model: Model
 
     @classmethod
@@ -58,9 +60,7 @@ class Run:
         Raises:
             ClipsenetError: no run there, no such checkpoint, a newer format, weights that do not fit.
         """
-        if not (folder / "recipe.yaml").is_file():
-            raise ClipsenetError(f"{folder} is not a run folder: found no recipe.yaml in it; give a folder that train wrote")
-        recipe = Recipe.from_values(read_yaml(folder / "recipe.yaml"), str(folder / "recipe.yaml"))
+        recipe = read_recipe(folder)
         chosen: Checkpoint = checkpoint or recipe.evaluation.checkpoint
         path = folder / f"{chosen}.safetensors"
         if not path.is_file():
@@ -69,7 +69,7 @@ class Run:
         facts = read_facts(path)
         model = make_model(_without_pretrained(recipe).model, recipe.images.size)
         load_state(model, read_state(path), str(path))
-        return cls(folder, recipe, chosen, int(facts["epoch"]), str(facts["data"]), model.eval())
+        return cls(folder, recipe, chosen, int(facts["epoch"]), model.eval().to(memory_format=torch.channels_last))
 
     @cached_property
     def id(self) -> str:
@@ -118,13 +118,13 @@ def run_id(model: Model, recipe: Recipe) -> str:
     return digest.hexdigest()
 
 
-def save_checkpoint(folder: Path, name: Checkpoint, model: nn.Module, epoch: int, data: str) -> None:
-    """Write the embedding's weights as safetensors; format, epoch and the data's fingerprint stand in the file itself.
+def save_checkpoint(folder: Path, name: Checkpoint, model: nn.Module, epoch: int) -> None:
+    """Write the embedding's weights as safetensors; format and epoch stand in the file itself.
 
     Raises:
         ClipsenetError: the disk is full; the checkpoint that was there is untouched.
     """
-    save_tensors(folder / f"{name}.safetensors", dict(model.state_dict()), {"epoch": epoch, "data": data})
+    save_tensors(folder / f"{name}.safetensors", dict(model.state_dict()), {"epoch": epoch})
 
 
 def save_tensors(path: Path, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
@@ -143,23 +143,64 @@ def read_facts(path: Path) -> dict[str, Any]:
     try:
         with safe_open(path, framework="pt") as file:
             facts: dict[str, Any] = json.loads((file.metadata() or {})["clipsenet"])
-    except (OSError, SafetensorError, KeyError, ValueError) as error:
+            newer, _ = int(facts["format"]) > FORMAT, int(facts["epoch"])
+    except (OSError, SafetensorError, KeyError, ValueError, TypeError) as error:
         raise ClipsenetError(f"{path} is not a whole checkpoint of clipsenet ({type(error).__name__}: {error})") from error
-    if facts["format"] > FORMAT:
+    if newer:
         raise ClipsenetError(f"{path} has format {facts['format']}, wanted at most {FORMAT}: update clipsenet")
     return facts
 
 
-def start_folder(folder: Path, recipe: Recipe) -> None:
-    """Begin a run folder: the resolved recipe, and the environment it is trained in.
+def start_folder(folder: Path, recipe: Recipe, pictures: Sightings) -> None:
+    """Begin a run folder: the resolved recipe, the environment, and the pictures that are trained on.
+
+    A folder in which a training was begun, but nothing saved, is begun again.
 
     Raises:
-        ClipsenetError: the folder holds something already, or cannot be written.
+        ClipsenetError: the folder holds something else already, or cannot be written.
     """
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    begun = {"recipe.yaml", "environment.json", TRAINED_ON, "not-finite.txt", "tensorboard"}
+    if folder.exists() and not (folder.is_dir() and {path.name for path in folder.iterdir()} <= begun):
         raise ClipsenetError(f"{folder} exists and is not empty; go on with --resume, give another --run, or remove it")
     write_text(folder / "environment.json", json.dumps(environment(), indent=2) + "\n")
-    write_text(folder / "recipe.yaml", recipe.to_yaml())
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("vehicle", "picture"))
+    writer.writerows(zip(pictures.vehicle.texts(), map(short_name, pictures.path), strict=True))
+    write_text(folder / TRAINED_ON, text.getvalue())
+    write_text(folder / "recipe.yaml", f"format: {FORMAT}\n" + recipe.to_yaml())
+
+
+def read_recipe(folder: Path) -> Recipe:
+    """The recipe of a run folder.
+
+    Raises:
+        ClipsenetError: no run folder, or one of a newer format.
+    """
+    path = folder / "recipe.yaml"
+    if not path.is_file():
+        raise ClipsenetError(f"{folder} is not a run folder: found no recipe.yaml in it; give a folder that train wrote")
+    values = read_yaml(path)
+    found = values.pop("format", None)
+    if not isinstance(found, int):
+        raise ClipsenetError(f"{path}: found no format number in it; give a folder that train wrote")
+    if found > FORMAT:
+        raise ClipsenetError(f"{path} has format {found}, wanted at most {FORMAT}: update clipsenet")
+    return Recipe.from_values(values, str(path))
+
+
+def trained_on(folder: Path) -> set[str] | None:
+    """The short names of the pictures that a run was trained on; none where its folder does not tell."""
+    path = folder / TRAINED_ON
+    if not path.is_file():
+        return None
+    with path.open(encoding="utf-8", newline="") as file:
+        return {row["picture"] for row in csv.DictReader(file)}
+
+
+def short_name(path: str) -> str:
+    """A picture's file with its folder: what stays when a data set is moved."""
+    return "/".join(Path(path).parts[-2:])
 
 
 def environment() -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Scorecard: scores with the protocol card that says what they mean."""
 
+import hashlib
 import json
 import math
 from collections.abc import Mapping
@@ -91,6 +92,12 @@ class Scorecard:
     def scores(self) -> dict[str, float]:
         """The run's scores over all queries."""
         return self.sections[0].lines[0].scores
+
+    def short_digest(self) -> str:
+        """Eight hex digits that tell scorecards of other data, rules, slices or methods apart, not other scores."""
+        card = {name: value for name, value in asdict(self.card).items() if name not in ("run_id", "checkpoint")}
+        asked = [card, [(one.queries_of, [line.method for line in one.lines]) for one in self.sections]]
+        return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:8]
 
     def to_json(self) -> str:
         """As JSON; a score that does not exist is null."""

@@ -7,7 +7,6 @@ import numpy as np
 from jaxtyping import Float, Int
 
 CMC_RANKS = (1, 5, 10, 20)
-MAP_CUTS = (10,)
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +33,7 @@ class QueryScores:
         return {"mAP": self.average_precision, **hits, "mINP": self.inverse_penalty, **cuts}
 
 
-def score_queries(places: Sequence[Int[np.ndarray, " _"]], cuts: Sequence[int] = MAP_CUTS) -> QueryScores:
+def score_queries(places: Sequence[Int[np.ndarray, " _"]], cuts: Sequence[int] = (10,)) -> QueryScores:
     """Score each query from the places of its matches.
 
     Args:
@@ -54,10 +53,3 @@ def score_queries(places: Sequence[Int[np.ndarray, " _"]], cuts: Sequence[int] =
         for k in cuts:
             at[k][row] = precision[of_query < k].sum() / min(k, len(of_query))
     return QueryScores(average, first, penalty, at)
-
-
-def cmc(first_place: Int[np.ndarray, " q"], ranks: int) -> Float[np.ndarray, " ranks"]:
-    """The share of queries (with a match) whose first match stands among the first 1, 2, ..., ``ranks``."""
-    found = first_place[first_place >= 0]
-    share: Float[np.ndarray, " ranks"] = np.array([(found < k).mean() if len(found) else np.nan for k in range(1, ranks + 1)])
-    return share

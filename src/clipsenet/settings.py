@@ -38,7 +38,7 @@ class Settings(BaseModel):
             # JSON mode: strict, but a list may become a tuple and a text a Path, as YAML cannot say either.
             return cls.model_validate_json(json.dumps(values))
         except ValidationError as error:
-            lines = [_explain(cls, one) for one in error.errors(include_url=False)]
+            lines = [_explain(cls, one, values) for one in error.errors(include_url=False)]
             raise UsageError(f"{source}: " + "; ".join(lines)) from error
 
     def to_values(self) -> dict[str, Any]:
@@ -144,10 +144,10 @@ def choose(kind: str, name: str, registry: Mapping[str, T]) -> T:
     return registry[name]
 
 
-def _explain(cls: type[Settings], error: Any) -> str:
+def _explain(cls: type[Settings], error: Any, values: Any) -> str:
     """One pydantic error as: where, what came, what was wanted."""
     steps = [str(step) for step in error["loc"]]
-    name = ".".join(steps)
+    name = ".".join(_without_tags(steps, values))
     if error["type"] == "extra_forbidden":
         known = _names_inside(cls, steps[:-1])
         return f"unknown setting '{name}'" + (f": {closest(steps[-1], known)}" if known else "")
@@ -155,6 +155,17 @@ def _explain(cls: type[Settings], error: Any) -> str:
         return f"'{name}' is missing"
     wanted = error["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
     return f"'{name}' is {error['input']!r}, wanted: {wanted}"
+
+
+def _without_tags(steps: Sequence[str], values: Any) -> list[str]:
+    """The steps that a user wrote: pydantic puts the kind of a union's member between them."""
+    kept = []
+    for number, step in enumerate(steps):
+        if isinstance(values, Mapping) and step not in values and number < len(steps) - 1:
+            continue
+        kept.append(step)
+        values = values.get(step) if isinstance(values, Mapping) else None
+    return kept
 
 
 def _names_inside(annotation: Any, steps: Sequence[str]) -> list[str]:

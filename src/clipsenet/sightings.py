@@ -222,12 +222,12 @@ class Trial:
     name: str = ""
 
 
-def same_file(*parts: Sightings) -> Int[np.ndarray, " n"]:
-    """``(n,)`` numbers over the rows of all parts, equal where two rows show the same box of the same file."""
+def same_file(*parts: Sightings, boxes: bool = True) -> Int[np.ndarray, " n"]:
+    """``(n,)`` numbers over the rows of all parts, equal where two rows show the same file, and the same box of it."""
     _, number = np.unique(np.concatenate([part.path for part in parts]), return_inverse=True)
-    if any(part.box is not None for part in parts):
-        boxes = [np.tile(WHOLE, (len(part), 1)) if part.box is None else part.box for part in parts]
-        rows = np.column_stack([number, np.concatenate(boxes)])
+    if boxes and any(part.box is not None for part in parts):
+        all_boxes = [np.tile(WHOLE, (len(part), 1)) if part.box is None else part.box for part in parts]
+        rows = np.column_stack([number, np.concatenate(all_boxes)])
         _, number = np.unique(rows, axis=0, return_inverse=True)
     return number.reshape(-1).astype(np.int64)
 

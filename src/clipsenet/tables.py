@@ -25,8 +25,8 @@ def from_columns(columns: Mapping[str, Sequence[str]], source: str, lines: Int[n
         lines: ``(n,)`` the line of each row in that file.
 
     Raises:
-        ClipsenetError: no ``path`` column or an empty path, half a box, a box or time that cannot be read, a row
-            that stands twice; each with the line.
+        ClipsenetError: no ``path`` column or an empty path, half a box, a box or time that cannot be
+            read; each with the line.
     """
     n = len(lines)
     if "path" not in columns:
@@ -39,7 +39,7 @@ def from_columns(columns: Mapping[str, Sequence[str]], source: str, lines: Int[n
     if len(empty):
         raise ClipsenetError(f"{source}, line {lines[empty[0]]}, column path: empty; wanted a picture's file")
     given = {name: columns[name] for name in LABELS if name in columns}
-    sightings = Sightings(
+    return Sightings(
         path=path,
         **{name: Labels.from_texts(given[name]) if name in given else Labels.unknown(n) for name in LABELS},
         time=_times(columns["time"], source, lines) if "time" in columns else np.full(n, NO_TIME, dtype=np.int64),
@@ -50,8 +50,6 @@ def from_columns(columns: Mapping[str, Sequence[str]], source: str, lines: Int[n
         source=source,
         line=lines,
     )
-    _refuse_duplicates(sightings)
-    return sightings
 
 
 def to_arrow(sightings: Sightings) -> pa.Table:
@@ -130,17 +128,21 @@ def _boxes(columns: Mapping[str, Sequence[str]], source: str, lines: Int[np.ndar
             # outwards to whole pixels, so that nothing of the vehicle is cut off
             left, top = int(np.floor(numbers[0])), int(np.floor(numbers[1]))
             right, bottom = int(np.ceil(numbers[0] + numbers[2])), int(np.ceil(numbers[1] + numbers[3]))
+            boxes[row] = (left, top, right - left, bottom - top)
         except (ValueError, OverflowError) as error:
             raise ClipsenetError(
                 f"{source}, line {lines[row]}, columns x, y, width, height: found {', '.join(map(repr, texts))}, "
                 "wanted four numbers in pixels, or four empty cells for the whole picture"
             ) from error
-        boxes[row] = (left, top, right - left, bottom - top)
     return boxes
 
 
-def _refuse_duplicates(sightings: Sightings) -> None:
-    """The same box of the same file twice would be its own match."""
+def refuse_duplicates(sightings: Sightings) -> None:
+    """Refuse the same box of the same file twice in one split: it would be its own match.
+
+    Raises:
+        ClipsenetError: with both lines.
+    """
     split = sightings.extra.get("split")
     file = same_file(sightings)
     if split is not None:  # one picture may be a query and stand in the gallery as well, as in VeRi-776

@@ -3,13 +3,13 @@
 import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from PIL import Image
-from pydantic import Field
+from pydantic import AfterValidator, Field, NonNegativeFloat
 from torch import Tensor
 from torchvision.transforms import InterpolationMode, v2
 
@@ -19,26 +19,44 @@ Transform = Callable[[Image.Image], Float[Tensor, "3 height width"]]
 Three = tuple[float, float, float]
 
 
+def _rising(pair: tuple[float, float]) -> tuple[float, float]:
+    if not 0 < pair[0] <= pair[1]:
+        raise ValueError("two numbers above 0, the smaller one first")
+    return pair
+
+
+def _shares(pair: tuple[float, float]) -> tuple[float, float]:
+    if pair[1] > 1:
+        raise ValueError("shares of the area, at most 1")
+    return _rising(pair)
+
+
+Range = Annotated[tuple[float, float], AfterValidator(_rising)]
+Shares = Annotated[tuple[float, float], AfterValidator(_shares)]
+Pixels = Annotated[int, Field(ge=8)]
+Hue = Annotated[float, Field(ge=0, le=0.5)]
+
+
 class ImageSettings(Settings):
     """What happens to a picture before the network; the first three hold for training and test."""
 
-    size: tuple[int, int] = Field(default=(320, 320), description="Height and width in pixels; squashed to it.")
+    size: tuple[Pixels, Pixels] = Field(default=(320, 320), description="Height and width in pixels; squashed to it.")
     interpolation: Literal["bicubic", "bilinear"] = Field(default="bicubic", description="Of resizing, with antialias.")
     statistics: tuple[Three, Three] | None = Field(
         default=None, description="Mean and standard deviation of the pixels, 0 to 1, for R, G, B; none: the trunk's own."
     )
     flip: float = Field(default=0.5, ge=0, le=1, description="Probability of a left-right flip.")
     pad: int = Field(default=10, ge=0, description="Pixels padded with black all round before a crop back to size.")
-    crop_scale: tuple[float, float] | None = Field(
+    crop_scale: Shares | None = Field(
         default=None, description="Random resized crop of this share of the area, instead of pad and crop; none: off."
     )
-    crop_ratio: tuple[float, float] = Field(default=(0.75, 1.333), description="The shapes of that crop, before squashing.")
-    jitter: tuple[float, float, float, float] | None = Field(
+    crop_ratio: Range = Field(default=(0.75, 1.333), description="The shapes of that crop, before squashing.")
+    jitter: tuple[NonNegativeFloat, NonNegativeFloat, NonNegativeFloat, Hue] | None = Field(
         default=None, description="Colour jitter: brightness, contrast, saturation, hue; none: off."
     )
     erase: float = Field(default=0.5, ge=0, le=1, description="Probability of random erasing, filled with the mean.")
-    erase_area: tuple[float, float] = Field(default=(0.02, 0.4), description="Share of the picture that is erased.")
-    erase_ratio: tuple[float, float] = Field(default=(0.3, 3.3), description="Height to width of the erased part.")
+    erase_area: Shares = Field(default=(0.02, 0.4), description="Share of the picture that is erased.")
+    erase_ratio: Range = Field(default=(0.3, 3.3), description="Height to width of the erased part.")
 
 
 def make_test_transform(settings: ImageSettings, mean: Sequence[float], std: Sequence[float]) -> Transform:
@@ -70,10 +88,15 @@ def make_train_transform(settings: ImageSettings, mean: Sequence[float], std: Se
     return transform
 
 
+def seed_of(*numbers: int) -> int:
+    """One 64-bit seed from several numbers, such as seed, epoch and place."""
+    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0])
+
+
 @contextmanager
 def seeded(*numbers: int) -> Iterator[None]:
     """Inside, torch's and Python's generators start from these numbers alone; outside, they go on as if nothing was."""
-    seed = int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0])
+    seed = seed_of(*numbers)
     python_state, torch_state = random.getstate(), torch.get_rng_state()
     random.seed(seed)
     torch.default_generator.manual_seed(seed)

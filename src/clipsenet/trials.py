@@ -47,9 +47,9 @@ class Evaluation:
     results: tuple[TrialResult, ...]
 
     def scores(self, mask: Bool[np.ndarray, " n"] | None = None) -> dict[str, float]:
-        """Each score: the mean over a trial's queries (where ``mask`` of the test rows is true), then over trials."""
+        """Each score: the mean over a trial's queries (of the rows in ``mask``), then over the trials that have one."""
         of_trials = self.trial_scores(mask)
-        return {name: float(np.mean([one[name] for one in of_trials])) for name in of_trials[0]}
+        return {name: _mean(np.array([one[name] for one in of_trials])) for name in of_trials[0]}
 
     def trial_scores(self, mask: Bool[np.ndarray, " n"] | None = None) -> list[dict[str, float]]:
         """Each score of each trial; NaN where no query is left."""
@@ -60,14 +60,14 @@ class Evaluation:
         return rows
 
 
-def search(features: Features, trials: tuple[Trial, ...], junk: JunkRule, first: int = 50) -> Evaluation:
+def search(features: Features, trials: tuple[Trial, ...], junk: JunkRule, map_at: tuple[int, ...] = (10,)) -> Evaluation:
     """Search every trial by cosine and score every query.
 
     Args:
         features: of the benchmark's test pictures.
         trials: which rows ask which.
         junk: the junk rule.
-        first: gallery rows kept per query.
+        map_at: the k of mAP@k.
 
     Raises:
         ClipsenetError: as ``require_matches``.
@@ -76,8 +76,8 @@ def search(features: Features, trials: tuple[Trial, ...], junk: JunkRule, first:
     results = []
     for trial in trials:
         query, gallery = features[trial.query], features[trial.gallery]
-        ranking = rank(cosine(query, gallery), query.sightings, gallery.sightings, junk, first)
-        results.append(TrialResult(trial, ranking, score_queries(ranking.places).per_query()))
+        ranking = rank(cosine(query, gallery), query.sightings, gallery.sightings, junk)
+        results.append(TrialResult(trial, ranking, score_queries(ranking.places, map_at).per_query()))
     return Evaluation(features.sightings, tuple(results))
 
 
@@ -99,7 +99,7 @@ def require_matches(sightings: Sightings, trials: tuple[Trial, ...], junk: JunkR
 
 def _has_match(sightings: Sightings, trial: Trial, junk: JunkRule) -> bool:
     """Whether any query has one; most lists show one among their first vehicles."""
-    vehicle, camera, file = sightings.vehicle.numbers, sightings.camera.numbers, same_file(sightings)
+    vehicle, camera, file = sightings.vehicle.numbers, sightings.camera.numbers, same_file(sightings, boxes=False)
     by_vehicle: dict[int, list[int]] = {}
     for row in trial.gallery:
         by_vehicle.setdefault(int(vehicle[row]), []).append(int(row))
@@ -142,4 +142,4 @@ def _why_no_match(sightings: Sightings, trial: Trial, junk: JunkRule) -> str:
             f"each vehicle was seen by one camera only ({cameras.count()} cameras), and the rule 'same-camera' leaves those "
             "pictures out; if they may count, pass --set data.junk=same-file"
         )
-    return start + "each vehicle's only picture is the query itself"
+    return start + "all pictures of a vehicle on the other side are the query's own file"

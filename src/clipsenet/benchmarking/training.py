@@ -48,6 +48,8 @@ class _Watch(Reporter):
         self.took = 0.0
 
     def mark(self, name: str) -> None:
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
         now = time.perf_counter()
         if self.seen >= WARM_UP:
             self.parts.setdefault(name, []).append(now - self.last)

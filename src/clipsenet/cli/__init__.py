@@ -11,7 +11,7 @@ from clipsenet.cli.learning import describe, list_, toy, train
 from clipsenet.cli.measuring import bench_training
 from clipsenet.cli.opening import complain
 from clipsenet.cli.testing import compare, embed, evaluate
-from clipsenet.errors import ClipsenetError, UsageError
+from clipsenet.errors import ClipsenetError, Interrupted, UsageError
 
 app = typer.Typer(
     help="Vehicle re-identification: train, evaluate honestly, search.",
@@ -54,11 +54,12 @@ def _explain(error: Exception) -> int:
         complain(f"error: {error}")
         if isinstance(error, UsageError):
             return 2
-        return 130 if type(error).__name__ == "Interrupted" else 1
+        return 130 if isinstance(error, Interrupted) else 1
     if isinstance(error, OSError):
-        complain(f"error: {error}")
+        complain(f"error: {error}; look at the file's folder, its rights, and the space left")
     elif isinstance(error, MemoryError) or "out of memory" in str(error):
         complain(f"error: out of memory ({error}); try a smaller batch: --set sampler.vehicles=N or evaluation.batch=N")
     else:
-        complain(f"error: unexpected {type(error).__name__}: {error}; run again with --debug for the traceback, and report it")
+        first = (str(error).splitlines() or [""])[0]
+        complain(f"error: unexpected {type(error).__name__}: {first}; run again with --debug for the traceback, and report it")
     return 1

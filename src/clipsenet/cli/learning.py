@@ -1,13 +1,16 @@
 """Commands that learn, and that say what can be learned: train, describe, list, toy."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from clipsenet.cli.opening import open_benchmark, print_json, use_threads
 from clipsenet.cli.options import AsJson, Data, Device, RecipeName, Set, SkipBroken, Threads
-from clipsenet.errors import UsageError
+
+if TYPE_CHECKING:
+    from clipsenet.broken import Part
+    from clipsenet.recipe import Recipe
 
 
 def train(
@@ -22,17 +25,13 @@ def train(
 ) -> None:
     """Train a recipe's network; the result is a run folder."""
     from clipsenet.console import TrainingConsole, out
-    from clipsenet.recipe import Recipe, load_recipe
-    from clipsenet.settings import read_yaml
+    from clipsenet.recipe import load_recipe
     from clipsenet.training import train as train_
 
     use_threads(threads)
     loaded = load_recipe(recipe, set_ or ())
     folder = run or Path("runs") / loaded.name
-    if resume and (folder / "recipe.yaml").is_file():
-        former = Recipe.from_values(read_yaml(folder / "recipe.yaml"), str(folder / "recipe.yaml"))
-        _require_same_recipe(former.to_values(), loaded.to_values(), folder)
-    benchmark = open_benchmark(loaded.data, data, skip_broken)
+    benchmark = open_benchmark(loaded.data, data, _parts(loaded), skip_broken)
     console = TrainingConsole()
     try:
         trained = train_(loaded, benchmark, folder, device=device, resume=resume, reporter=console)
@@ -105,16 +104,9 @@ def toy(
     typer.echo(f"{drawn} pictures of {shapes} shapes in {out_} ({NOTE})")
 
 
-def _require_same_recipe(former: dict[str, Any], now: dict[str, Any], folder: Path) -> None:
-    different = sorted(_different(former, now, ""))
-    if different:
-        raise UsageError(f"{folder} was trained with another recipe; these settings differ: {', '.join(different)}")
-
-
-def _different(a: Any, b: Any, name: str) -> list[str]:
-    if isinstance(a, dict) and isinstance(b, dict):
-        return [one for key in a.keys() | b.keys() for one in _different(a.get(key), b.get(key), f"{name}.{key}".lstrip("."))]
-    return [] if a == b else [name]
+def _parts(recipe: "Recipe") -> tuple["Part", ...]:
+    """The parts of a benchmark whose pictures a training opens."""
+    return ("train", "validation", "test") if recipe.training.test_curve else ("train", "validation")
 
 
 def _names(what: str) -> dict[str, str]:

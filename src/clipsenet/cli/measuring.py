@@ -27,7 +27,7 @@ def bench_training(
     loaded = load_recipe(recipe, set_ or ())
     result = measure(
         loaded,
-        open_benchmark(loaded.data, data, skip_broken=False),
+        open_benchmark(loaded.data, data, ("train",), skip_broken=False),
         device=device,
         steps=steps,
         rounds=rounds,

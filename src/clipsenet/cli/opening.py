@@ -11,6 +11,7 @@ import typer
 from clipsenet.errors import UsageError
 
 if TYPE_CHECKING:
+    from clipsenet.broken import Part
     from clipsenet.protocol import Benchmark
     from clipsenet.recipe import DataSettings
     from clipsenet.runs import Run
@@ -35,13 +36,13 @@ def open_run(folder: Path, checkpoint: str | None) -> "Run":
     return Run.open(folder, checkpoint)  # type: ignore[arg-type]
 
 
-def open_benchmark(settings: "DataSettings", data: Path, skip_broken: bool) -> "Benchmark":
+def open_benchmark(settings: "DataSettings", data: Path, parts: Sequence["Part"], skip_broken: bool) -> "Benchmark":
     """Read the benchmark at ``--data``, and look that its files are there, or leave out what is broken."""
     from clipsenet.broken import check_benchmark
     from clipsenet.datasets import DATASETS
     from clipsenet.settings import choose
 
-    found, left_out = check_benchmark(choose("benchmark", settings.benchmark, DATASETS)(data, settings), skip_broken)
+    found, left_out = check_benchmark(choose("benchmark", settings.benchmark, DATASETS)(data, settings), parts, skip_broken)
     list_left_out(left_out)
     return found
 

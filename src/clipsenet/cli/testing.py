@@ -1,7 +1,7 @@
 """Commands that use a run: evaluate, embed, compare."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -35,21 +35,27 @@ def evaluate(
     from clipsenet.devices import find_device
     from clipsenet.evaluation import evaluate as evaluate_
     from clipsenet.recipe import Recipe
+    from clipsenet.runs import read_recipe
     from clipsenet.settings import override
 
     use_threads(threads)
-    opened = open_run(run, checkpoint)
-    asked = [f"{key}={value}" for key, value in (("data.benchmark", benchmark), ("evaluation.reference", reference)) if value]
-    if slices is not None:
-        asked.append("evaluation.slices=[" + ", ".join(f"'{text}'" for text in slices) + "]")
-    if intervals is not None:
-        asked.append(f"evaluation.intervals={(opened.recipe.evaluation.intervals or 1000) if intervals else 0}")
     for text in set_ or ():
         if not text.startswith(("data.", "evaluation.")):
             raise UsageError(f"--set {text}: evaluate takes data.* and evaluation.* only; the network is the run's")
-    values = override(opened.recipe.to_values(), [*asked, *(set_ or ())])
-    recipe = Recipe.from_values(values, f"{run}/recipe.yaml with {' '.join([*asked, *(set_ or ())])}")
-    found = open_benchmark(recipe.data, data, skip_broken)
+    values = override(read_recipe(run).to_values(), set_ or ())
+    asked = {
+        ("data", "benchmark"): benchmark,
+        ("evaluation", "reference"): reference,
+        ("evaluation", "checkpoint"): checkpoint,
+        ("evaluation", "slices"): slices,
+        ("evaluation", "intervals"): None if intervals is None else _draws(values) if intervals else 0,
+    }
+    for (part, name), value in asked.items():
+        if value is not None:
+            values[part][name] = value
+    recipe = Recipe.from_values(values, f"{run}/recipe.yaml with the options given")
+    opened = open_run(run, recipe.evaluation.checkpoint)
+    found = open_benchmark(recipe.data, data, ("test",), skip_broken)
     with counting("extracting") as counter:
         scorecard = evaluate_(
             opened,
@@ -59,15 +65,21 @@ def evaluate(
             device=find_device(device),
             progress=counter,
         )
-    kept = run / "scorecards" / f"{found.name}-{opened.checkpoint}.json"
-    scorecard.save(kept)
-    if json_ is not None and str(json_) == "-":
+    if str(json_) == "-":
         typer.echo(scorecard.to_json(), nl=False)
-        return
-    if json_ is not None:
+    else:
+        print_scorecard(scorecard)
+    if json_ is not None and str(json_) != "-":
         scorecard.save(json_)
-    print_scorecard(scorecard)
-    out.print(f"saved in {kept}", markup=False)
+    kept = run / "scorecards" / f"{found.name}-{opened.checkpoint}-{scorecard.short_digest()}.json"
+    scorecard.save(kept)
+    if str(json_) != "-":
+        out.print(f"saved in {kept}", markup=False)
+
+
+def _draws(values: dict[str, Any]) -> int:
+    """How many bootstrap draws ``--intervals`` means: the recipe's, or 1,000."""
+    return values["evaluation"]["intervals"] or 1000
 
 
 def embed(
@@ -77,28 +89,32 @@ def embed(
     checkpoint: CheckpointName = None,
     set_: Set = None,
     skip_broken: SkipBroken = False,
-    json_: Annotated[bool, typer.Option("--json", help="Print the card as JSON.")] = False,
+    json_: AsJson = False,
     device: Device = "auto",
     threads: Threads = None,
 ) -> None:
     """Embeddings of pictures, as a features folder."""
     from clipsenet.broken import leave_out_broken
-    from clipsenet.console import counting, err, out
+    from clipsenet.console import counting, out
     from clipsenet.datasets.manifest import ManifestSettings, read
     from clipsenet.devices import find_device
     from clipsenet.features import extract
+    from clipsenet.files import require_new_folder
     from clipsenet.images import require_files
     from clipsenet.settings import override
     from clipsenet.sightings import Sightings
 
     use_threads(threads)
+    require_new_folder(to)
     opened = open_run(run, checkpoint)
     if pictures.is_file() and pictures.suffix.lower() not in (".csv", ".parquet", ".pq"):
         sightings = Sightings.of([str(pictures)])
     else:
-        # a pattern or column of the training's list need not hold here; what does hold is said with --set
-        wanted = override({}, [text.removeprefix("data.") for text in set_ or ()])
-        sightings = read(pictures, ManifestSettings.from_values(wanted, "--set"))
+        # a pattern or column of the training's list need not hold here; what does hold is said with --set data.NAME
+        given = override({"data": {}}, set_ or ())
+        if given.keys() != {"data"}:
+            raise UsageError(f"--set {' '.join(set_ or ())}: embed takes data.* only; the network is the run's")
+        sightings = read(pictures, ManifestSettings.from_values(given["data"], "--set data"))
     left_out: list[str] = []
     if skip_broken:
         sightings, left_out = leave_out_broken(sightings)
@@ -122,7 +138,6 @@ def embed(
         print_json({"pictures": len(features), "left_out": len(left_out), "dim": features.dim, "run_id": features.run_id})
     else:
         out.print(f"{len(features)} pictures, {features.dim}-d, run {features.run_id[:16]}, in {to}", markup=False)
-    err.file.flush()
 
 
 def compare(

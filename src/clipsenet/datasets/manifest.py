@@ -15,9 +15,9 @@ from pydantic import Field
 from clipsenet.datasets.folder import read_folder
 from clipsenet.errors import ClipsenetError, UsageError
 from clipsenet.protocol import Benchmark, JunkRule, Protocol, fingerprint
-from clipsenet.settings import Settings
+from clipsenet.settings import Settings, closest
 from clipsenet.sightings import TEXT, Sightings, Trial
-from clipsenet.tables import LABELS, from_arrow, from_columns
+from clipsenet.tables import BOX, LABELS, from_arrow, from_columns, refuse_duplicates
 
 SPLITS = ("train", "validation", "query", "gallery")
 
@@ -48,14 +48,15 @@ class ManifestSettings(Settings):
 
 
 def read(root: Path, settings: ManifestSettings) -> Sightings:
-    """Sightings from a CSV file, a Parquet file, or a folder of pictures; paths become absolute or relative to the cwd.
+    """Sightings from a CSV file, a Parquet file, or a folder of pictures; paths become absolute.
 
     Raises:
         ClipsenetError: nothing there, no picture in it, a missing column, a bad cell, a duplicate row.
         UsageError: a pattern that cannot be read.
     """
+    _check_columns(settings.columns)
     if root.is_dir():
-        return read_folder(root, settings.pattern)
+        return with_absolute_paths(read_folder(root, settings.pattern), Path())
     if not root.exists():
         raise ClipsenetError(f"no such file or folder: {root}; give a manifest (.csv, .parquet) or a folder of pictures")
     kind = root.suffix.lower()
@@ -64,22 +65,33 @@ def read(root: Path, settings: ManifestSettings) -> Sightings:
     elif kind in (".parquet", ".pq"):
         try:
             table = pq.read_table(root)
-        except (pa.ArrowInvalid, OSError) as error:
+        except (pa.ArrowException, OSError) as error:
             raise ClipsenetError(f"{root} is not a readable Parquet file: {error}") from error
         sightings = from_arrow(table.rename_columns(_renamed(table.column_names, settings.columns, root)), str(root))
     else:
         raise ClipsenetError(f"{root}: found '{kind or 'no ending'}', wanted a folder or a file that ends in .csv or .parquet")
     if len(sightings) == 0:
         raise ClipsenetError(f"{root}: no rows; wanted one line a picture below the header")
-    paths = np.array([os.path.join(root.parent, str(path)) for path in sightings.path], dtype=TEXT)
-    return replace(sightings, path=paths)
+    return with_absolute_paths(sightings, root.parent)
+
+
+def with_absolute_paths(sightings: Sightings, folder: Path) -> Sightings:
+    """The same with each path made absolute, from ``folder`` on, so that one file has one name.
+
+    Raises:
+        ClipsenetError: two rows are the same box of the same file.
+    """
+    paths = np.array([os.path.abspath(os.path.join(folder, str(path))) for path in sightings.path], dtype=TEXT)
+    absolute = replace(sightings, path=paths)
+    refuse_duplicates(absolute)
+    return absolute
 
 
 def benchmark(root: Path, settings: ManifestSettings) -> Benchmark:
     """A benchmark from your own pictures.
 
     A ``split`` column (train, validation, query, gallery) decides. Without one, ``test_vehicles`` vehicles are drawn
-    for the test and the others train; with none drawn, all pictures are both, and the notes say so. Validation and
+    for the test and the others train; with nothing held out, all pictures are both, and the notes say so. Validation and
     drawn test pictures are searched all against all, by the junk rule.
 
     Raises:
@@ -106,8 +118,10 @@ def benchmark(root: Path, settings: ManifestSettings) -> Benchmark:
         part["train"] = ~part["query"]
         notes.append(f"test: {settings.test_vehicles} vehicles drawn with seed {settings.split_seed}, all against all")
     else:
-        part["query"] = part["gallery"] = part["train"] = np.ones(len(sightings), dtype=bool)
-        notes.append("no split column: all vehicles train, and all are searched for, all against all")
+        part["train"] = np.ones(len(sightings), dtype=bool)
+        if not settings.validation_vehicles:
+            part["query"] = part["gallery"] = part["train"]
+            notes.append("no split column: all vehicles train, and all are searched for, all against all")
     if settings.validation_vehicles:
         part["validation"] = _draw(sightings, part["train"], settings.validation_vehicles, rng, "validation")
         part["train"] = part["train"] & ~part["validation"]
@@ -119,8 +133,8 @@ def benchmark(root: Path, settings: ManifestSettings) -> Benchmark:
     if settings.both_directions and trials:
         trials.append(Trial(gallery, query, "gallery to query"))
     return Benchmark(
-        name=root.stem if root.name != "pictures.csv" else root.resolve().parent.name,
-        train=sightings[part["train"] & sightings.vehicle.known],
+        name=_name(root),
+        train=sightings[part["train"]],
         validation=sightings[part["validation"]],
         test=test,
         trials=tuple(trials),
@@ -129,6 +143,12 @@ def benchmark(root: Path, settings: ManifestSettings) -> Benchmark:
         copy="your own pictures",
         notes=tuple(notes),
     )
+
+
+def _name(root: Path) -> str:
+    """The list's name, or its folder's where the list has a name that says nothing."""
+    path = root.resolve()
+    return path.name if path.is_dir() else path.parent.name if path.stem == "pictures" else path.stem
 
 
 def _read_csv(path: Path, columns: Mapping[str, str]) -> Sightings:
@@ -155,9 +175,6 @@ def _read_csv(path: Path, columns: Mapping[str, str]) -> Sightings:
         raise ClipsenetError(f"{path}, line {reader.line_num}: {error}; wanted comma-separated values") from error
     if len(header) == 1 and any(mark in header[0] for mark in ";\t|"):
         raise ClipsenetError(f"{path} (line 1): found one column {header[0]!r}; wanted columns separated by commas")
-    twice = {name for name in header if header.count(name) > 1}
-    if twice:
-        raise ClipsenetError(f"{path} (line 1): column '{min(twice)}' stands twice; remove or rename one")
     table = dict(
         zip(_renamed(header, columns, path), map(list, zip(*rows, strict=True)) if rows else [[]] * len(header), strict=True)
     )
@@ -165,8 +182,20 @@ def _read_csv(path: Path, columns: Mapping[str, str]) -> Sightings:
     return from_columns(table, str(path), np.asarray(lines, dtype=np.int64))
 
 
+def _check_columns(columns: Mapping[str, str]) -> None:
+    known = ("path", *LABELS, "time", *BOX, "split")
+    for ours in columns:
+        if ours not in known:
+            raise UsageError(f"data.columns.{ours}: no column of ours; {closest(ours, known)}")
+    if len(set(columns.values())) < len(columns):
+        raise UsageError(f"data.columns: one column of the list is named for two of ours ({columns}); name each once")
+
+
 def _renamed(found: list[str], columns: Mapping[str, str], path: Path) -> list[str]:
     """The manifest's column names, ours put for theirs."""
+    twice = {name for name in found if found.count(name) > 1}
+    if twice:
+        raise ClipsenetError(f"{path} (line 1): column '{min(twice)}' stands twice; remove or rename one")
     for ours, theirs in columns.items():
         if theirs not in found:
             raise ClipsenetError(f"no column '{theirs}' in {path} (line 1), wanted as {ours}: found {', '.join(found)}")

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from timm.models.resnet import ResNet
 from torch import Tensor, nn
 
-from clipsenet.errors import ClipsenetError, UsageError
+from clipsenet.errors import UsageError
 from clipsenet.models.heads import GeneralisedMeanPooling, GlobalAveragePooling, Pooling
 from clipsenet.models.ibn import IBN_TRUNKS, make_ibn_network
 from clipsenet.settings import closest
@@ -65,12 +65,13 @@ class Trunk(nn.Module):
         vector: Tensor = self.pool(self.places(features))
         return vector
 
-    def places(self, features: Tensor) -> Float[Tensor, "batch places channels"]:
+    def places(self, features: Any) -> Float[Tensor, "batch places channels"]:
         """A network's features as a list of places: maps are flattened, class and register tokens dropped."""
+        if not isinstance(features, Tensor) or features.ndim not in (3, 4):
+            shape = tuple(features.shape) if isinstance(features, Tensor) else type(features).__name__
+            raise UsageError(f"features of this trunk are {shape}, no map or list of places: set model.pooling=own")
         if features.ndim == 3:
             return features[:, int(getattr(self.network, "num_prefix_tokens", 0)) :]
-        if features.ndim != 4:
-            raise ClipsenetError(f"features of shape {tuple(features.shape)}: set model.pooling=own for this trunk")
         if getattr(self.network, "output_fmt", "NCHW") == "NHWC":
             return features.flatten(1, 2)
         return features.flatten(2).transpose(1, 2)
@@ -129,8 +130,3 @@ def load_pretrained(network: Any, name: str, path: Path) -> None:
     classifier = network.pretrained_cfg.get("classifier") or "fc"
     names = (classifier,) if isinstance(classifier, str) else tuple(classifier)
     load_state(network, read_state(path), str(path), surplus=[f"{one}." for one in names])
-
-
-def count_parameters(module: nn.Module) -> int:
-    """How many numbers a module learns or keeps as weights (buffers aside)."""
-    return sum(parameter.numel() for parameter in module.parameters())

@@ -1,0 +1,67 @@
+"""A loss or a gradient that is NaN or infinite stops the training before it reaches the weights."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from clipsenet.errors import ClipsenetError
+from clipsenet.files import write_text
+from clipsenet.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Moment:
+    """Where a training is.
+
+    Attributes:
+        epoch: counted from 0.
+        step: of this epoch, counted from 0.
+        rate: the learning rate.
+        files: the batch's pictures, with file and line of their list.
+    """
+
+    epoch: int
+    step: int
+    rate: float
+    files: tuple[str, ...]
+
+
+def require_finite_loss(parts: dict[str, float], moment: Moment, recipe: Recipe, folder: Path) -> None:
+    """Refuse a loss that is not finite.
+
+    Raises:
+        ClipsenetError: with step, parts and what to try; the batch's files are listed in the run folder.
+    """
+    if not np.isfinite(list(parts.values())).all():
+        raise _stop(", ".join(f"{name} {value:g}" for name, value in parts.items()), moment, recipe, folder)
+
+
+def require_finite_gradients(objective: nn.Module, moment: Moment, recipe: Recipe, folder: Path) -> None:
+    """Refuse gradients that are not finite (with ``16-mixed`` the gradient scaler itself skips such a step).
+
+    Raises:
+        ClipsenetError: as ``require_finite_loss``; the first tensors are named.
+    """
+    if recipe.training.precision == "16-mixed":
+        return
+    named = [(name, p.grad) for name, p in objective.named_parameters() if p.grad is not None]
+    norms = torch.stack([gradient.norm() for _, gradient in named])
+    if not norms.isfinite().all():
+        bad = [name for (name, _), finite in zip(named, norms.isfinite().tolist(), strict=True) if not finite]
+        raise _stop(f"the gradient of {', '.join(bad[:3])}{' ...' if len(bad) > 3 else ''}", moment, recipe, folder)
+
+
+def _stop(what: str, moment: Moment, recipe: Recipe, folder: Path) -> ClipsenetError:
+    path = folder / "not-finite.txt"
+    write_text(path, "\n".join(moment.files) + "\n")
+    saved = "nothing is saved yet" if moment.epoch == 0 else f"saved is the state after epoch {moment.epoch}"
+    precise = "" if recipe.training.precision == "32-true" else ", --set training.precision=32-true"
+    return ClipsenetError(
+        f"the loss or its gradient is not finite in epoch {moment.epoch + 1}, step {moment.step + 1}: {what}, at rate "
+        f"{moment.rate:g}; {saved}, the batch's {len(moment.files)} files are listed in {path}. Try a lower rate (--set "
+        f"optimiser.rate={recipe.optimiser.rate / 10:g}), a warm-up (--set schedule.warmup_epochs=5){precise}; if it comes "
+        "back with the same files, look at those pictures"
+    )

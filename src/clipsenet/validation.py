@@ -1,0 +1,79 @@
+"""What is looked at before the first step, and the scores on vehicles held out of training."""
+
+import logging
+
+import numpy as np
+import torch
+
+from clipsenet.errors import ClipsenetError
+from clipsenet.features import extract
+from clipsenet.models import Model
+from clipsenet.protocol import Benchmark
+from clipsenet.recipe import Recipe
+from clipsenet.runs import pixel_statistics
+from clipsenet.sightings import Sightings, Trial
+from clipsenet.transforms import make_test_transform
+from clipsenet.trials import all_against_all, require_matches, search
+
+log = logging.getLogger("clipsenet")
+
+
+def check_before_training(recipe: Recipe, benchmark: Benchmark) -> None:
+    """Refuse what could only fail hours later, and warn of vehicles with one picture.
+
+    Raises:
+        ClipsenetError: no training pictures; validation or test curve that can score nothing; ``best`` asked for
+            without validation vehicles.
+    """
+    if len(benchmark.train) == 0:
+        raise ClipsenetError(f"{benchmark.name} has no training pictures; give some in the split column as 'train'")
+    if len(benchmark.validation) == 0 and recipe.evaluation.checkpoint == "best":
+        raise ClipsenetError(
+            f"evaluation.checkpoint=best needs validation vehicles, and {benchmark.name} has none: hold some out with --set "
+            "data.validation_vehicles=N, or set evaluation.checkpoint=last"
+        )
+    for _, sightings, trials in _watched(recipe, benchmark):
+        require_matches(sightings, trials, benchmark.protocol.junk)
+    _warn_of_few(benchmark.train, recipe.sampler.pictures)
+
+
+def validate(recipe: Recipe, benchmark: Benchmark, model: Model, device: torch.device) -> dict[str, float]:
+    """``validation.mAP`` and ``validation.R1``; the same of the test part, for a curve, where the recipe asks for it."""
+    row: dict[str, float] = {}
+    transform = make_test_transform(recipe.images, *pixel_statistics(recipe, model))
+    for name, sightings, trials in _watched(recipe, benchmark):
+        features = extract(
+            model,
+            sightings,
+            transform,
+            run_id="in training",
+            dim=model.dim,
+            batch=recipe.evaluation.batch,
+            workers=recipe.training.workers,
+            device=device,
+        )
+        scores = search(features, trials, benchmark.protocol.junk).scores()
+        row |= {f"{name}.mAP": scores["mAP"], f"{name}.R1": scores["R1"]}
+    return row
+
+
+def _watched(recipe: Recipe, benchmark: Benchmark) -> list[tuple[str, Sightings, tuple[Trial, ...]]]:
+    """The parts that are scored while training."""
+    parts: list[tuple[str, Sightings, tuple[Trial, ...]]] = []
+    if len(benchmark.validation):
+        parts.append(("validation", benchmark.validation, all_against_all(benchmark.validation)))
+    if recipe.training.test_curve:
+        parts.append(("test", benchmark.test, benchmark.trials))
+    return parts
+
+
+def _warn_of_few(pictures: Sightings, wanted: int) -> None:
+    """Vehicles that the sampler has to fill up by repeating their pictures."""
+    _, counts = np.unique(pictures.vehicle.numbers, return_counts=True)
+    if (counts == 1).any():
+        log.warning(
+            "%d of %d training vehicles have one picture only: it is its own positive, repeated %d times in a batch",
+            (counts == 1).sum(),
+            len(counts),
+            wanted,
+        )
