@@ -150,7 +150,7 @@ def test_a_killed_epoch_is_repeated_from_its_start(toy_benchmark: Benchmark, tmp
 
 
 def test_resuming_needs_a_state_and_the_same_pictures(toy_benchmark: Benchmark, tmp_path: Path) -> None:
-    with pytest.raises(ClipsenetError, match="nothing to resume"):
+    with pytest.raises(ClipsenetError, match="is not a run folder"):
         train(tiny_recipe(), toy_benchmark, tmp_path, device="cpu", resume=True)
     noting = Noting((1, 1), lambda: os.kill(os.getpid(), signal.SIGTERM))
     with pytest.raises(Interrupted):
