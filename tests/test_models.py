@@ -14,7 +14,7 @@ from clipsenet.models.backbones import Trunk, load_pretrained, make_network
 from clipsenet.models.baseline import Baseline, BaselineSettings
 from clipsenet.models.ibn import IBN_TRUNKS
 from clipsenet.weights import load_state, read_state
-from conftest import GOLDEN, SHARED, golden, golden_arrays, relative_error
+from conftest import SHARED, golden, golden_arrays, relative_error
 
 SIZE = (64, 48)
 
@@ -204,7 +204,7 @@ def test_ibn_trunks_agree_with_the_published_networks(name: str, stride: int) ->
     if name not in published or wanted_key not in golden_arrays("ibn_features.npz"):
         pytest.skip(f"the reference set has no {wanted_key}")
     shapes = published[name]
-    salt = json.loads((GOLDEN / "meta.json").read_text())["salt"]
+    salt = json.loads(golden("meta.json").read_text())["salt"]
     arrays = golden_arrays("ibn_features.npz")
     trunk = Trunk(name, (96, 96), last_stride=stride).eval()
     state = {key: torch.from_numpy(tensor_for(key, tuple(shape), salt)) for key, shape in shapes.items()}

@@ -120,13 +120,10 @@ def print_scorecard(scorecard: Scorecard) -> None:
     """The protocol card, then a table for each set of queries."""
     _print_card(scorecard.card)
     for section in scorecard.sections:
-        columns = list(section.lines[0].scores)
-        table = Table(
-            "", *columns, title=escape(f"{section.queries_of}: {section.queries} queries with a match"), title_justify="left"
-        )
-        for line in section.lines:
-            signed = line.method == "difference"
-            table.add_row(escape(line.method), *(_figure(line, name, signed) for name in columns))
+        title = escape(f"{section.queries_of}: {section.queries} queries with a match")
+        table = Table("", *(escape(line.method) for line in section.lines), title=title, title_justify="left")
+        for name in section.lines[0].scores:
+            table.add_row(name, *(_figure(line, name, line.method == "difference") for line in section.lines))
         out.print(table)
     if any(line.deviation and not line.interval for section in scorecard.sections for line in section.lines):
         out.print("\u00b1: standard deviation over the trials", markup=False)
@@ -174,7 +171,7 @@ def _figure(line: Line, name: str, signed: bool) -> str:
     text = f"{value:+.3f}" if signed else f"{value:.3f}"
     if name in line.interval:
         low, high = line.interval[name]
-        text += f"\n\\[{low:+.3f}, {high:+.3f}]" if signed else f"\n\\[{low:.3f}, {high:.3f}]"
+        text += f" \\[{low:+.3f}, {high:+.3f}]" if signed else f" \\[{low:.3f}, {high:.3f}]"
     elif name in line.deviation:
         text += f" \u00b1 {line.deviation[name]:.3f}"
     return text
