@@ -16,7 +16,7 @@ from clipsenet.protocol import Benchmark
 from clipsenet.recipe import EvaluationSettings
 from clipsenet.runs import Run
 from clipsenet.scorecard import Scorecard
-from clipsenet.sightings import Sightings, Trial
+from clipsenet.sightings import Labels, Sightings, Trial
 from clipsenet.trials import Evaluation, all_against_all, search
 
 
@@ -192,13 +192,17 @@ def test_tested_pictures_that_were_trained_on_are_called_so(toy_run: Run, toy_be
     card = evaluate(toy_run, cheating, plain).card
     assert any("TRAINED ON 84 of the 84 tested pictures, 14 vehicles: this is no test" in note for note in card.notes)
     assert len(evaluate(toy_run, toy_benchmark, plain).card.notes) == 1, "an honest test has the toy's note only"
+    names = toy_benchmark.train.vehicle.texts()
+    renamed = replace(toy_benchmark.test, vehicle=Labels.from_texts(names[: len(toy_benchmark.test)]))
+    card = evaluate(toy_run, replace(toy_benchmark, train=empty, validation=empty, test=renamed), plain).card
+    assert any("bear the name of a TRAINED one" in note for note in card.notes)
     unknown = evaluate(replace(toy_run, folder=tmp_path), toy_benchmark, plain).card
     assert any("is not known" in note for note in unknown.notes)
 
 
 def test_slices_that_hold_nothing_are_refused(toy_run: Run, toy_benchmark: Benchmark) -> None:
     for text, error, message in (
-        ("type=car", ClipsenetError, "no test picture has it; column type holds"),
+        ("type=car", ClipsenetError, "no query has it; column type holds"),
         ("colour=red", ClipsenetError, "no column 'colour'"),
         ("type", UsageError, "wanted column=value"),
     ):

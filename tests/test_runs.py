@@ -2,6 +2,7 @@ import errno
 import json
 import subprocess
 import sys
+from copy import deepcopy as copy_of
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from clipsenet import files
 from clipsenet.errors import ClipsenetError
 from clipsenet.features import extract
 from clipsenet.protocol import Benchmark
-from clipsenet.recipe import Recipe
+from clipsenet.recipe import Recipe, load_recipe
 from clipsenet.runs import Run, run_id, save_tensors, start_folder
 from conftest import tiny_recipe
 
@@ -83,10 +84,10 @@ def test_the_id_follows_weights_and_what_the_test_does_and_nothing_else(toy_run:
     ids = {run_id(toy_run.model, recipe) for recipe in other}
     before = toy_run.recipe.model_copy(update={"model": toy_run.recipe.model.model_copy(update={"embedding": "before"})})
     ids.add(run_id(toy_run.model, before))
+    touched = copy_of(toy_run.model)
     with torch.no_grad():
-        toy_run.model.neck.weight[0] += 1e-3
-        ids.add(run_id(toy_run.model, toy_run.recipe))
-        toy_run.model.neck.weight[0] -= 1e-3
+        touched.neck.weight[0] += 1e-3
+    ids.add(run_id(touched, toy_run.recipe))
     assert len(ids | {toy_run.id}) == 6
 
 
@@ -139,6 +140,17 @@ def test_a_used_folder_is_not_begun_again_but_one_without_anything_saved_is(tmp_
     (tmp_path / "a" / "something").touch()
     with pytest.raises(ClipsenetError, match=r"exists and is not empty; go on with --resume"):
         start_folder(tmp_path / "a", tiny_recipe(), toy_benchmark.train)
+
+
+def test_a_users_own_recipe_in_the_folder_is_not_overwritten(tmp_path: Path, toy_benchmark: Benchmark) -> None:
+    (tmp_path / "recipe.yaml").write_text("# mine\n")
+    with pytest.raises(ClipsenetError, match=r"exists and is not empty"):
+        start_folder(tmp_path, tiny_recipe(), toy_benchmark.train)
+    assert (tmp_path / "recipe.yaml").read_text() == "# mine\n"
+
+
+def test_a_runs_recipe_is_a_recipe(toy_run: Run) -> None:
+    assert load_recipe(toy_run.folder / "recipe.yaml") == toy_run.recipe
 
 
 def test_a_path_through_a_file_keeps_its_own_error(tmp_path: Path) -> None:

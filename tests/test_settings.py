@@ -85,6 +85,7 @@ def test_overrides_reach_inside_and_leave_the_rest() -> None:
 
 def test_a_value_that_is_no_yaml_is_a_text() -> None:
     assert override({}, ["data.pattern={vehicle}_c{camera}.jpg"]) == {"data": {"pattern": "{vehicle}_c{camera}.jpg"}}
+    assert override({}, ["a={{b}}"]) == {"a": "{{b}}"}
 
 
 @pytest.mark.parametrize("assignment", ["a.b", "=3", "a.b.c=1"])

@@ -149,6 +149,22 @@ def test_a_killed_epoch_is_repeated_from_its_start(toy_benchmark: Benchmark, tmp
     assert losses_of(tiny_recipe(), toy_benchmark, tmp_path / "b", resume=True) == unbroken[3:]
 
 
+def test_a_death_between_the_first_saves_can_be_begun_again(
+    toy_benchmark: Benchmark, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise ClipsenetError("disk full")
+
+    monkeypatch.setattr("clipsenet.training.save_progress", full)
+    with pytest.raises(ClipsenetError, match="disk full"):
+        train(tiny_recipe(), toy_benchmark, tmp_path / "a", device="cpu")
+    monkeypatch.undo()
+    assert (tmp_path / "a" / "last.safetensors").exists()
+    with pytest.raises(ClipsenetError, match="no epoch was finished; start again without --resume"):
+        train(tiny_recipe(), toy_benchmark, tmp_path / "a", device="cpu", resume=True)
+    train(tiny_recipe(), toy_benchmark, tmp_path / "a", device="cpu")
+
+
 def test_resuming_needs_a_state_and_the_same_pictures(toy_benchmark: Benchmark, tmp_path: Path) -> None:
     with pytest.raises(ClipsenetError, match="is not a run folder"):
         train(tiny_recipe(), toy_benchmark, tmp_path, device="cpu", resume=True)
@@ -162,7 +178,7 @@ def test_resuming_needs_a_state_and_the_same_pictures(toy_benchmark: Benchmark, 
 
 def test_a_loss_that_is_not_finite_stops_with_step_files_and_advice(toy_benchmark: Benchmark, tmp_path: Path) -> None:
     recipe = tiny_recipe("optimiser.kind=sgd", "optimiser.rate=1e30", "training.precision=bf16-mixed")
-    wanted = r"not finite in epoch 1, step \d.*nothing is saved yet.*16 files.*optimiser\.rate.*32-true"
+    wanted = r"not finite in epoch 1, step \d.*16 files.*in another --run.*optimiser\.rate.*32-true"
     with pytest.raises(ClipsenetError, match=wanted) as error:
         train(recipe, toy_benchmark, tmp_path / "a", device="cpu")
     listed = (tmp_path / "a" / "not-finite.txt").read_text().splitlines()
@@ -217,7 +233,7 @@ def test_a_gradient_that_is_not_finite_never_reaches_the_weights(
     model = make_model(tiny_recipe().model, (32, 32))
     monkeypatch.setattr("clipsenet.training.make_model", lambda *_: model)
     monkeypatch.setattr(Fabric, "backward", poisoned)
-    wanted = r"epoch 2, step 3: the gradient of model\.neck\.weight, .*saved is the state after epoch 1"
+    wanted = r"epoch 2, step 3: the gradient of model\.neck\.weight, .*what was saved before is untouched"
     with pytest.raises(ClipsenetError, match=wanted):
         train(tiny_recipe(), toy_benchmark, tmp_path / "a", device="cpu")
     assert all(torch.isfinite(p).all() for p in model.parameters())
@@ -250,7 +266,9 @@ def test_resuming_refuses_another_recipe_and_allows_what_decides_nothing(toy_ben
     other = tiny_recipe("optimiser.rate=0.5", "losses.metric.temperature=1")
     with pytest.raises(UsageError, match=r"these settings differ: losses\.metric\.temperature, optimiser\.rate"):
         train(other, toy_benchmark, tmp_path / "a", device="cpu", resume=True)
-    train(tiny_recipe("training.workers=1", "name=other"), toy_benchmark, tmp_path / "a", device="cpu", resume=True)
+    allowed = tiny_recipe("training.workers=1", "name=other", "evaluation.checkpoint=best")
+    run = train(allowed, toy_benchmark, tmp_path / "a", device="cpu", resume=True)
+    assert (run.recipe.name, run.checkpoint) == ("other", "best"), "what may change, changes"
 
 
 def test_a_start_that_failed_leaves_the_folder_free(toy_benchmark: Benchmark, tmp_path: Path) -> None:

@@ -14,7 +14,6 @@ from clipsenet.protocol import Benchmark
 from clipsenet.recipe import EvaluationSettings
 from clipsenet.runs import Run, short_name, trained_on
 from clipsenet.scorecard import Card, Line, Scorecard, Section
-from clipsenet.sightings import Sightings
 from clipsenet.trials import Evaluation, TrialResult, require_matches, search
 
 REFERENCES = {"histogram": ("colour histogram", extract_histograms)}
@@ -47,7 +46,7 @@ def evaluate(
         ClipsenetError: nothing to test, no query with a match, a broken picture, a slice that holds no query.
     """
     wanted = settings or run.recipe.evaluation
-    masks = {text: _slice_mask(benchmark.test, text) for text in wanted.slices}
+    masks = {text: _slice_mask(benchmark, text) for text in wanted.slices}
     require_matches(benchmark.test, benchmark.trials, benchmark.protocol.junk)  # before minutes of extraction
     features = extract(
         run.model,
@@ -67,8 +66,9 @@ def evaluate(
         methods.append((title, search(extractor(benchmark.test), benchmark.trials, junk, wanted.map_at)))
     sections = [_section("all", methods, None, wanted.intervals)]
     for text, mask in masks.items():
-        sections.append(_section(text, methods, mask, wanted.intervals))
-        sections.append(_section(f"not {text}", methods, ~mask, wanted.intervals))
+        for title, rows in ((text, mask), (f"not {text}", ~mask)):
+            if any(_count(result, rows) for result in methods[0][1].results):
+                sections.append(_section(title, methods, rows, wanted.intervals))
     return Scorecard(_card(run, benchmark, methods[0][1]), tuple(sections))
 
 
@@ -104,16 +104,16 @@ def _count(result: TrialResult, mask: Bool[np.ndarray, " n"] | None) -> int:
     return int((counted if mask is None else counted & mask[result.trial.query]).sum())
 
 
-def _slice_mask(test: Sightings, text: str) -> Bool[np.ndarray, " n"]:
+def _slice_mask(benchmark: Benchmark, text: str) -> Bool[np.ndarray, " n"]:
     column, equals, value = text.partition("=")
     if not equals:
         raise UsageError(f"slice '{text}': wanted column=value, for instance type=van")
-    texts = test.column(column)
+    texts = benchmark.test.column(column)
     mask: Bool[np.ndarray, " n"] = texts == value
-    if not mask.any():
+    if not any(mask[trial.query].any() for trial in benchmark.trials):
         found = sorted({str(one) for one in texts})
         raise ClipsenetError(
-            f"slice '{text}': no test picture has it; column {column} holds {', '.join(found[:12])}. Name another with "
+            f"slice '{text}': no query has it; column {column} holds {', '.join(found[:12])}. Name another with "
             "--slice, or drop those of the recipe with --set evaluation.slices=[]"
         )
     return mask
@@ -147,8 +147,12 @@ def _trained_on(run: Run, benchmark: Benchmark) -> Sequence[str]:
     trained = trained_on(run.folder)
     if trained is None:
         return (f"whether the tested vehicles were trained on is not known: {run.folder} does not list what it learned",)
-    shared = np.array([short_name(str(path)) in trained for path in benchmark.test.path], dtype=bool)
-    if not shared.any():
-        return ()
-    vehicles = benchmark.test[shared].vehicle.count()
-    return (f"TRAINED ON {shared.sum()} of the {len(shared)} tested pictures, {vehicles} vehicles: this is no test",)
+    vehicles = benchmark.test.vehicle.texts().tolist()
+    same = [one for one in zip(vehicles, map(short_name, benchmark.test.path.tolist()), strict=True) if one in trained]
+    if same:
+        found = len({vehicle for vehicle, _ in same})
+        return (f"TRAINED ON {len(same)} of the {len(vehicles)} tested pictures, {found} vehicles: this is no test",)
+    names = (set(vehicles) - {""}) & {vehicle for vehicle, _ in trained}
+    if names:
+        return (f"{len(names)} tested vehicles bear the name of a TRAINED one: if they are the same, this is no test",)
+    return ()

@@ -57,11 +57,11 @@ def require_finite_gradients(objective: nn.Module, moment: Moment, recipe: Recip
 def _stop(what: str, moment: Moment, recipe: Recipe, folder: Path) -> ClipsenetError:
     path = folder / "not-finite.txt"
     write_text(path, "\n".join(moment.files) + "\n")
-    saved = "nothing is saved yet" if moment.epoch == 0 else f"saved is the state after epoch {moment.epoch}"
     precise = "" if recipe.training.precision == "32-true" else ", --set training.precision=32-true"
+    lower = f"--set optimiser.rate={recipe.optimiser.rate / 10:g}"
     return ClipsenetError(
         f"the loss or its gradient is not finite in epoch {moment.epoch + 1}, step {moment.step + 1}: {what}, at rate "
-        f"{moment.rate:g}; {saved}, the batch's {len(moment.files)} files are listed in {path}. Try a lower rate (--set "
-        f"optimiser.rate={recipe.optimiser.rate / 10:g}), a warm-up (--set schedule.warmup_epochs=5){precise}; if it comes "
-        "back with the same files, look at those pictures"
+        f"{moment.rate:g}; the batch's {len(moment.files)} files are listed in {path}, what was saved before is untouched. "
+        f"Start again in another --run with a lower rate ({lower}) or a warm-up (--set schedule.warmup_epochs=5){precise}; "
+        "if it comes back with the same files, look at those pictures"
     )

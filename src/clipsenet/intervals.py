@@ -47,8 +47,16 @@ def bootstrap(
                     continue
                 with np.errstate(invalid="ignore"):
                     sums.setdefault(score, []).append((counts @ of_vehicle) / (counts @ queries))
-        result.append({score: np.mean(per_trial, axis=0) for score, per_trial in sums.items()})
+        result.append({score: _mean_of_trials(np.stack(per_trial)) for score, per_trial in sums.items()})
     return result
+
+
+def _mean_of_trials(values: Float[np.ndarray, "trials draws"]) -> Float[np.ndarray, " draws"]:
+    """As the score itself: over the trials that have a query in the draw; NaN where none has."""
+    counted = ~np.isnan(values)
+    with np.errstate(invalid="ignore"):
+        mean: Float[np.ndarray, " draws"] = np.where(counted, values, 0).sum(axis=0) / counted.sum(axis=0)
+    return mean
 
 
 def interval(values: Float[np.ndarray, " draws"]) -> Interval:

@@ -126,7 +126,7 @@ class MetricLearningLoss(nn.Module):
         cls = _metric_learning_class(settings.name)
         options: dict[str, Any] = dict(settings.options)
         wanted = _constructor_arguments(cls)
-        for name, value in (("num_classes", vehicles), ("embedding_size", dim), ("l", dim), ("descriptors_dim", dim)):
+        for name, value in (("num_classes", vehicles), ("embedding_size", dim), ("descriptors_dim", dim)):
             if name in wanted:
                 options.setdefault(name, value)
         try:
@@ -187,8 +187,8 @@ def metric_learning_losses() -> list[str]:
     """The class names that ``kind: metric-learning`` takes: losses on embeddings and labels alone."""
     from pytorch_metric_learning import losses
 
-    # a base class; and two that want pairs of views instead of labels
-    others = {"GenericPairLoss", "SelfSupervisedLoss", "VICRegLoss"}
+    # a base class; and three that take no labels
+    others = {"GenericPairLoss", "ManifoldLoss", "SelfSupervisedLoss", "VICRegLoss"}
     return sorted(
         name for name, cls in vars(losses).items() if inspect.isclass(cls) and name.endswith("Loss") and name not in others
     )

@@ -3,20 +3,23 @@
 import importlib.resources
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import Field, PositiveInt
 
 from clipsenet.datasets.manifest import ManifestSettings
 from clipsenet.devices import Precision
-from clipsenet.errors import UsageError
+from clipsenet.errors import ClipsenetError, UsageError
 from clipsenet.losses import LossSettings
 from clipsenet.models import ModelSettings
 from clipsenet.optimisers import CosineSettings, OptimiserSettings, ScheduleSettings
 from clipsenet.sampling import SamplerSettings
 from clipsenet.settings import Settings, closest, override, read_yaml
 from clipsenet.transforms import ImageSettings
+
+FORMAT = 1
+"""Of a run folder and the files in it."""
 
 LossName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")]
 """It appears in logs, columns and --set, where a dot means something else."""
@@ -85,8 +88,21 @@ def load_recipe(name: str | Path, assignments: Sequence[str] = ()) -> Recipe:
         UsageError: no such recipe, not YAML, an unknown setting, a wrong type.
     """
     path = find_recipe(str(name))
+    values = without_format(read_yaml(path), str(path))  # a run folder's recipe has its format's number
     source = str(path) if not assignments else f"{path} with --set {' '.join(assignments)}"
-    return Recipe.from_values(override(read_yaml(path), assignments), source)
+    return Recipe.from_values(override(values, assignments), source)
+
+
+def without_format(values: dict[str, Any], source: str) -> dict[str, Any]:
+    """A run folder's recipe without the number of its format.
+
+    Raises:
+        ClipsenetError: a newer format.
+    """
+    found = values.get("format", FORMAT)
+    if not isinstance(found, int) or found > FORMAT:
+        raise ClipsenetError(f"{source} has format {found}, wanted at most {FORMAT}: update clipsenet")
+    return {name: value for name, value in values.items() if name != "format"}
 
 
 def find_recipe(name: str) -> Path:

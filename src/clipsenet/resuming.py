@@ -64,10 +64,13 @@ def load_progress(folder: Path, data: str, objective: nn.Module, optimiser: Opti
         ClipsenetError: nothing saved there, broken, of another network, or of a training on other pictures.
     """
     path = folder / NAME
-    if not path.is_file() and (folder / "last.safetensors").is_file():
-        raise ClipsenetError(f"the training in {folder} is finished: there is nothing left to resume")
     if not path.is_file():
-        raise ClipsenetError(f"nothing to resume in {folder}: found no {NAME}; start again without --resume, in another --run")
+        last = folder / "last.safetensors"
+        if last.is_file() and int(read_facts(last)["epoch"]) == read_recipe(folder).schedule.epochs:
+            raise ClipsenetError(f"the training in {folder} is finished: there is nothing left to resume")
+        raise ClipsenetError(
+            f"nothing to resume in {folder}: found no {NAME}; no epoch was finished; start again without --resume"
+        )
     facts = read_facts(path)
     if facts["data"] != data:
         raise ClipsenetError(
@@ -105,7 +108,10 @@ def require_same_recipe(folder: Path, recipe: Recipe) -> None:
         UsageError: the settings that differ.
         ClipsenetError: no run folder.
     """
-    former, now = _flat(read_recipe(folder).to_values()), _flat(recipe.to_values())
+    former_recipe = read_recipe(folder)
+    former, now = _flat(former_recipe.to_values()), _flat(recipe.to_values())
+    if list(former_recipe.losses) != list(recipe.losses):
+        raise UsageError(f"{folder} was trained with losses in the order {', '.join(former_recipe.losses)}; keep it")
     different = sorted(
         name for name in former.keys() | now.keys() if former.get(name) != now.get(name) and not name.startswith(UNDECIDING)
     )

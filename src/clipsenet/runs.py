@@ -20,13 +20,12 @@ from torch import Tensor, nn
 from clipsenet.errors import ClipsenetError
 from clipsenet.files import write_text, write_whole
 from clipsenet.models import Model, make_model
-from clipsenet.recipe import Recipe
+from clipsenet.recipe import FORMAT, Recipe, without_format
 from clipsenet.settings import read_yaml
 from clipsenet.sightings import Sightings
 from clipsenet.transforms import Transform, make_test_transform
 from clipsenet.weights import load_state, read_state
 
-FORMAT = 1
 TRAINED_ON = "trained-on.csv"
 Checkpoint = Literal["last", "best"]
 
@@ -64,7 +63,7 @@ class Run:
         chosen: Checkpoint = checkpoint or recipe.evaluation.checkpoint
         path = folder / f"{chosen}.safetensors"
         if not path.is_file():
-            why = "best is kept only where there are validation vehicles" if chosen == "best" else "no epoch was finished"
+            why = "it needs validation vehicles, and one validation" if chosen == "best" else "no epoch was finished"
             raise ClipsenetError(f"{folder} has no checkpoint '{chosen}' ({why}); found {_checkpoints(folder)}")
         facts = read_facts(path)
         model = make_model(_without_pretrained(recipe).model, recipe.images.size)
@@ -159,16 +158,32 @@ def start_folder(folder: Path, recipe: Recipe, pictures: Sightings) -> None:
     Raises:
         ClipsenetError: the folder holds something else already, or cannot be written.
     """
-    begun = {"recipe.yaml", "environment.json", TRAINED_ON, "not-finite.txt", "tensorboard"}
-    if folder.exists() and not (folder.is_dir() and {path.name for path in folder.iterdir()} <= begun):
+    if folder.exists() and not _may_begin(folder, recipe):
         raise ClipsenetError(f"{folder} exists and is not empty; go on with --resume, give another --run, or remove it")
-    write_text(folder / "environment.json", json.dumps(environment(), indent=2) + "\n")
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("vehicle", "picture"))
     writer.writerows(zip(pictures.vehicle.texts(), map(short_name, pictures.path), strict=True))
     write_text(folder / TRAINED_ON, text.getvalue())
+    write_text(folder / "environment.json", json.dumps(environment(), indent=2) + "\n")
+    write_recipe(folder, recipe)
+
+
+def write_recipe(folder: Path, recipe: Recipe) -> None:
+    """The resolved recipe of a run folder, with its format's number."""
     write_text(folder / "recipe.yaml", f"format: {FORMAT}\n" + recipe.to_yaml())
+
+
+def _may_begin(folder: Path, recipe: Recipe) -> bool:
+    """An empty folder, or one in which a training was begun and died before its first epoch was saved whole."""
+    if not folder.is_dir():
+        return False
+    names = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
+    begun = {"recipe.yaml", "environment.json", TRAINED_ON, "not-finite.txt", "tensorboard"}
+    if "last.safetensors" in names and "resume.safetensors" not in names and recipe.schedule.epochs > 1:
+        first = int(read_facts(folder / "last.safetensors")["epoch"]) == 1
+        begun |= {"last.safetensors", "best.safetensors", "history.csv"} if first else set()
+    return not names or (TRAINED_ON in names and names <= begun)
 
 
 def read_recipe(folder: Path) -> Recipe:
@@ -181,21 +196,18 @@ def read_recipe(folder: Path) -> Recipe:
     if not path.is_file():
         raise ClipsenetError(f"{folder} is not a run folder: found no recipe.yaml in it; give a folder that train wrote")
     values = read_yaml(path)
-    found = values.pop("format", None)
-    if not isinstance(found, int):
+    if "format" not in values:
         raise ClipsenetError(f"{path}: found no format number in it; give a folder that train wrote")
-    if found > FORMAT:
-        raise ClipsenetError(f"{path} has format {found}, wanted at most {FORMAT}: update clipsenet")
-    return Recipe.from_values(values, str(path))
+    return Recipe.from_values(without_format(values, str(path)), str(path))
 
 
-def trained_on(folder: Path) -> set[str] | None:
-    """The short names of the pictures that a run was trained on; none where its folder does not tell."""
+def trained_on(folder: Path) -> set[tuple[str, str]] | None:
+    """Vehicle and picture's short name of all that a run was trained on; none where its folder does not tell."""
     path = folder / TRAINED_ON
     if not path.is_file():
         return None
     with path.open(encoding="utf-8", newline="") as file:
-        return {row["picture"] for row in csv.DictReader(file)}
+        return {(row["vehicle"], row["picture"]) for row in csv.DictReader(file)}
 
 
 def short_name(path: str) -> str:

@@ -82,7 +82,7 @@ def from_arrow(table: pa.Table, source: str) -> Sightings:
         if name == "time" and pa.types.is_timestamp(column.type):
             if column.type.tz is None:
                 raise ClipsenetError(f"{source}, column time: timestamps without a zone; wanted timestamps in UTC")
-            column = column.cast(pa.timestamp("us", tz="UTC")).cast(pa.int64())
+            column = column.cast(pa.timestamp("us", tz="UTC"), safe=False).cast(pa.int64())
         values = column.to_pylist()
         columns[name] = ["" if value is None else str(value) for value in values]
     return from_columns(columns, source, np.arange(1, table.num_rows + 1))
@@ -126,8 +126,9 @@ def _boxes(columns: Mapping[str, Sequence[str]], source: str, lines: Int[np.ndar
         try:
             numbers = [float(text) for text in texts]
             # outwards to whole pixels, so that nothing of the vehicle is cut off
-            left, top = int(np.floor(numbers[0])), int(np.floor(numbers[1]))
-            right, bottom = int(np.ceil(numbers[0] + numbers[2])), int(np.ceil(numbers[1] + numbers[3]))
+            # (a thousandth is a rounding error of float32, no pixel)
+            left, top = (int(np.floor(number + 1e-3)) for number in numbers[:2])
+            right, bottom = (int(np.ceil(numbers[i] + numbers[i + 2] - 1e-3)) for i in (0, 1))
             boxes[row] = (left, top, right - left, bottom - top)
         except (ValueError, OverflowError) as error:
             raise ClipsenetError(

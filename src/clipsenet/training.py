@@ -25,7 +25,7 @@ from clipsenet.protocol import Benchmark
 from clipsenet.recipe import Recipe
 from clipsenet.reporting import Reporter
 from clipsenet.resuming import Progress, digest, forget_progress, load_progress, require_same_recipe, save_progress
-from clipsenet.runs import Run, pixel_statistics, save_checkpoint, start_folder
+from clipsenet.runs import Run, pixel_statistics, save_checkpoint, start_folder, write_recipe
 from clipsenet.sampling import IdentitySampler
 from clipsenet.transforms import make_train_transform, seed_of
 from clipsenet.validation import check_before_training, validate
@@ -78,6 +78,7 @@ def train(
     if resume:
         require_same_recipe(folder, recipe)
         progress = load_progress(folder, data, objective, optimiser)
+        write_recipe(folder, recipe)
     else:
         progress = Progress(data=data)
         start_folder(folder, recipe, pictures)

@@ -66,7 +66,7 @@ def read(root: Path, settings: ManifestSettings) -> Sightings:
         try:
             table = pq.read_table(root)
         except (pa.ArrowException, OSError) as error:
-            raise ClipsenetError(f"{root} is not a readable Parquet file: {error}") from error
+            raise ClipsenetError(f"{root} is not a readable Parquet file: {error}; write it anew") from error
         sightings = from_arrow(table.rename_columns(_renamed(table.column_names, settings.columns, root)), str(root))
     else:
         raise ClipsenetError(f"{root}: found '{kind or 'no ending'}', wanted a folder or a file that ends in .csv or .parquet")
