@@ -1,6 +1,7 @@
 """What many tests need: the reference outputs, the real pictures, a toy set and a run trained on it."""
 
 import os
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +45,21 @@ def golden_arrays(name: str) -> Arrays:
 def relative_error(found: np.ndarray, wanted: np.ndarray) -> float:
     """Largest absolute difference over the largest absolute entry."""
     return float(np.abs(np.asarray(found, dtype=np.float64) - wanted).max() / np.abs(wanted).max())
+
+
+def tensor_for(key: str, shape: tuple[int, ...], salt: int) -> np.ndarray:
+    """The reference set fills a network's tensors from their names (golden/README.md)."""
+    rng = np.random.default_rng(zlib.crc32(key.encode()) + salt)
+    if key.endswith("num_batches_tracked"):
+        return np.zeros(shape, np.int64)
+    if key.endswith("running_var"):
+        return rng.uniform(0.5, 1.5, shape).astype(np.float32)
+    if key.endswith(("running_mean", "bias")):
+        return (0.1 * rng.standard_normal(shape)).astype(np.float32)
+    if len(shape) == 1:
+        return rng.uniform(0.5, 1.5, shape).astype(np.float32)
+    fan = int(np.prod(shape[1:]))
+    return (rng.standard_normal(shape) * np.sqrt(1.0 / fan)).astype(np.float32)
 
 
 @pytest.fixture(scope="session")

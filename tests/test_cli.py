@@ -113,7 +113,7 @@ def test_embed_writes_a_features_folder(run, trained: Path, toy_folder: Path, tm
     assert features.run_id == Run.open(trained).id
     assert features.sightings.camera.count() == 3
     one = run("embed", trained, features.sightings.path[0], "--to", tmp_path / "one", "--json")
-    assert json.loads(one.out) == {"pictures": 1, "left_out": 0, "dim": 512, "run_id": features.run_id}
+    assert json.loads(one.out) == {"pictures": 1, "left_out": 0, "dim": 512, "run_id": features.run_id, "labels_told": 0}
     assert np.abs(Features.load(tmp_path / "one").embeddings[0] - features.embeddings[0]).max() < 1e-5
     folder = run("embed", trained, toy_folder, "--to", tmp_path / "all", "--set", "data.pattern={vehicle}_c{camera}_{*}.png")
     assert folder.code == 0

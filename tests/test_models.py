@@ -1,8 +1,6 @@
 import json
-import zlib
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -10,11 +8,12 @@ from safetensors.torch import save_file
 from clipsenet.errors import ClipsenetError, UsageError
 from clipsenet.features import no_places
 from clipsenet.models import make_model
-from clipsenet.models.backbones import Trunk, load_pretrained, make_network
+from clipsenet.models.backbones import Trunk, TrunkSettings, make_network
 from clipsenet.models.baseline import Baseline, BaselineSettings
 from clipsenet.models.ibn import IBN_TRUNKS
+from clipsenet.models.pretrained import load_pretrained
 from clipsenet.weights import load_state, read_state
-from conftest import SHARED, golden, golden_arrays, relative_error
+from conftest import SHARED, golden, golden_arrays, relative_error, tensor_for
 
 SIZE = (64, 48)
 
@@ -55,15 +54,15 @@ def test_every_dimension_follows_from_the_trunk(trunk: str, dim: int) -> None:
 
 def test_a_trunk_whose_features_are_no_map_asks_for_its_own_pooling() -> None:
     with pytest.raises(UsageError, match=r"set model\.pooling=own"):
-        Trunk("coat_tiny", (64, 64))(pictures(1, (64, 64)))
-    assert Trunk("coat_tiny", (64, 64), "own")(pictures(1, (64, 64))).shape == (1, 152)
+        Trunk(TrunkSettings(trunk="coat_tiny"), (64, 64))(pictures(1, (64, 64)))
+    assert Trunk(TrunkSettings(trunk="coat_tiny", pooling="own"), (64, 64))(pictures(1, (64, 64))).shape == (1, 152)
 
 
 @pytest.mark.parametrize("trunk", ["resnet10t", "resnet26d", "resnet18", "resnet18_ibn_a", "resnet50", "resnet26t"])
 def test_last_stride_one_makes_the_last_map_twice_as_fine_and_does_not_dilate(trunk: str) -> None:
     shapes = {}
     for stride in (1, 2):
-        network = Trunk(trunk, SIZE, last_stride=stride).eval().network
+        network = Trunk(TrunkSettings(trunk=trunk, last_stride=stride), SIZE).eval().network
         with torch.inference_mode():
             shapes[stride] = tuple(network.forward_features(pictures(1)).shape[2:])
         assert all(m.dilation == (1, 1) for m in network.modules() if isinstance(m, torch.nn.Conv2d))
@@ -72,9 +71,9 @@ def test_last_stride_one_makes_the_last_map_twice_as_fine_and_does_not_dilate(tr
 
 def test_last_stride_is_for_resnets() -> None:
     with pytest.raises(UsageError, match="not a ResNet"):
-        Trunk("convnext_atto", SIZE, last_stride=1)
+        Trunk(TrunkSettings(trunk="convnext_atto", last_stride=1), SIZE)
     with pytest.raises(UsageError, match="blurs where it strides"):
-        Trunk("resnetblur18", SIZE, last_stride=1)
+        Trunk(TrunkSettings(trunk="resnetblur18", last_stride=1), SIZE)
 
 
 def test_an_unknown_trunk_names_the_nearest() -> None:
@@ -110,7 +109,7 @@ def test_every_model_setting_changes_the_embedding(change: dict) -> None:
 
 
 def test_gem_is_the_mean_at_p_one_and_nears_the_maximum() -> None:
-    trunk = Trunk("resnet10t", SIZE, "gem")
+    trunk = Trunk(TrunkSettings(trunk="resnet10t", pooling="gem"), SIZE)
     features = torch.rand(2, 6, 512) + 0.5
     with torch.no_grad():
         trunk.pool.p.fill_(1.0)
@@ -136,7 +135,7 @@ def test_weights_are_loaded_whole_or_refused(tmp_path: Path) -> None:
     published = state | {"fc.weight": torch.zeros(1000, 512), "fc.bias": torch.zeros(1000)}
     save_file(published, tmp_path / "good.safetensors")
     model = make_model(BaselineSettings(trunk="resnet10t", weights=tmp_path / "good.safetensors"), SIZE)
-    assert torch.equal(model.trunk.network.conv1[0].weight, network.conv1[0].weight)
+    assert torch.equal(model.appearance.network.conv1[0].weight, network.conv1[0].weight)
 
     for name, broken, message in (
         ("other", {k: v for k, v in state.items() if k != "layer1.0.bn1.weight"}, "1 missing: layer1.0.bn1.weight"),
@@ -175,24 +174,9 @@ def test_real_pretrained_weights_load_and_nothing_is_left(tmp_path: Path) -> Non
         pytest.skip(f"no pretrained weights at {path}: they are not part of the project")
     settings = BaselineSettings(trunk="tf_efficientnet_lite0", weights=path)
     model = make_model(settings, SIZE)
-    assert torch.equal(model.trunk.network.conv_stem.weight, read_state(path)["conv_stem.weight"])
+    assert torch.equal(model.appearance.network.conv_stem.weight, read_state(path)["conv_stem.weight"])
     with pytest.raises(ClipsenetError, match="holds the weights of another network"):
         make_model(BaselineSettings(trunk="resnet10t", weights=path), SIZE)
-
-
-def tensor_for(key: str, shape: tuple[int, ...], salt: int) -> np.ndarray:
-    """The reference set fills a network's tensors from their names (golden/README.md)."""
-    rng = np.random.default_rng(zlib.crc32(key.encode()) + salt)
-    if key.endswith("num_batches_tracked"):
-        return np.zeros(shape, np.int64)
-    if key.endswith("running_var"):
-        return rng.uniform(0.5, 1.5, shape).astype(np.float32)
-    if key.endswith(("running_mean", "bias")):
-        return (0.1 * rng.standard_normal(shape)).astype(np.float32)
-    if len(shape) == 1:
-        return rng.uniform(0.5, 1.5, shape).astype(np.float32)
-    fan = int(np.prod(shape[1:]))
-    return (rng.standard_normal(shape) * np.sqrt(1.0 / fan)).astype(np.float32)
 
 
 @pytest.mark.golden
@@ -206,7 +190,7 @@ def test_ibn_trunks_agree_with_the_published_networks(name: str, stride: int) ->
     shapes = published[name]
     salt = json.loads(golden("meta.json").read_text())["salt"]
     arrays = golden_arrays("ibn_features.npz")
-    trunk = Trunk(name, (96, 96), last_stride=stride).eval()
+    trunk = Trunk(TrunkSettings(trunk=name, last_stride=stride), (96, 96)).eval()
     state = {key: torch.from_numpy(tensor_for(key, tuple(shape), salt)) for key, shape in shapes.items()}
     load_state(trunk.network, state, "reference", surplus=["fc."])
     with torch.inference_mode():

@@ -29,7 +29,7 @@ def test_cosine_with_warm_up_rises_then_falls() -> None:
 def test_each_optimiser_takes_every_trainable_tensor(kind: str) -> None:
     network = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
     network[1].bias.requires_grad_(False)
-    optimiser = make_optimiser(OptimiserSettings(kind=kind, rate=0.1), [network])  # type: ignore[arg-type]
+    optimiser = make_optimiser(OptimiserSettings(kind=kind, rate=0.1), network)  # type: ignore[arg-type]
     assert sum(p.numel() for group in optimiser.param_groups for p in group["params"]) == 8
     before = network[0].weight.detach().clone()
     network(torch.randn(4, 2)).square().sum().backward()
@@ -43,7 +43,7 @@ def test_each_optimiser_takes_every_trainable_tensor(kind: str) -> None:
 
 def test_norms_and_biases_can_be_spared_from_decay() -> None:
     network = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))
-    decayed, spared = make_optimiser(OptimiserSettings(decay_all=False), [network]).param_groups
+    decayed, spared = make_optimiser(OptimiserSettings(decay_all=False), network).param_groups
     assert [tuple(p.shape) for p in decayed["params"]] == [(3, 2)]
     assert len(spared["params"]) == 3
     assert (decayed["weight_decay"], spared["weight_decay"]) == (5e-4, 0.0)

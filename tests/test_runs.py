@@ -125,13 +125,23 @@ def test_weights_of_another_network_and_newer_formats_are_refused(toy_run: Run, 
 def test_a_recipe_of_a_newer_format_is_refused(toy_run: Run, tmp_path: Path) -> None:
     folder = copy(toy_run, tmp_path / "a")
     text = (folder / "recipe.yaml").read_text()
-    assert text.startswith("format: 1\n")
-    (folder / "recipe.yaml").write_text(text.replace("format: 1", "format: 99\nfrom_the_future: 1"))
-    with pytest.raises(ClipsenetError, match=r"format 99, wanted at most 1: update clipsenet"):
+    assert text.startswith("format: 2\n")
+    (folder / "recipe.yaml").write_text(text.replace("format: 2", "format: 99\nfrom_the_future: 1"))
+    with pytest.raises(ClipsenetError, match=r"format 99, wanted at most 2: update clipsenet"):
         Run.open(folder)
-    (folder / "recipe.yaml").write_text(text.removeprefix("format: 1\n"))
+    (folder / "recipe.yaml").write_text(text.removeprefix("format: 2\n"))
     with pytest.raises(ClipsenetError, match=r"found no format number"):
         Run.open(folder)
+
+
+def test_a_run_of_format_1_is_still_read(toy_run: Run, toy_benchmark: Benchmark, tmp_path: Path) -> None:
+    folder = copy(toy_run, tmp_path / "a")
+    (folder / "recipe.yaml").write_text((folder / "recipe.yaml").read_text().replace("format: 2", "format: 1", 1))
+    theirs = {key.replace("appearance.", "trunk.", 1): value for key, value in load_file(folder / "last.safetensors").items()}
+    save_file(theirs, folder / "last.safetensors", {"clipsenet": json.dumps({"format": 1, "epoch": 2})})
+    found = Run.open(folder)
+    assert found.id == toy_run.id
+    assert np.array_equal(embeddings(found, toy_benchmark), embeddings(toy_run, toy_benchmark))
 
 
 def test_a_used_folder_is_not_begun_again_but_one_without_anything_saved_is(tmp_path: Path, toy_benchmark: Benchmark) -> None:

@@ -60,7 +60,7 @@ def one_batch(recipe: Recipe, benchmark: Benchmark) -> tuple[Objective, torch.Te
 def test_one_batch_is_learned_by_heart(toy_benchmark: Benchmark) -> None:
     recipe = tiny_recipe("optimiser.rate=3e-3", "losses.metric.temperature=0.1", "losses.identity.smoothing=0")
     objective, images, vehicles = one_batch(recipe, toy_benchmark)
-    optimiser = make_optimiser(recipe.optimiser, [objective])
+    optimiser = make_optimiser(recipe.optimiser, objective)
     objective.train()
     for _ in range(40):
         parts = objective(images, no_places(len(images), images.device), vehicles)
@@ -77,7 +77,7 @@ def test_one_batch_is_learned_by_heart(toy_benchmark: Benchmark) -> None:
 )
 def test_a_gradient_reaches_every_trainable_tensor(toy_benchmark: Benchmark, change: tuple[str, ...]) -> None:
     objective, images, vehicles = one_batch(tiny_recipe(*change), toy_benchmark)
-    optimiser = make_optimiser(tiny_recipe().optimiser, [objective])
+    optimiser = make_optimiser(tiny_recipe().optimiser, objective)
     for _ in range(2):  # timm starts each block's last norm at 0: the first update opens the way to what lies before it
         optimiser.zero_grad()
         sum(objective(images, no_places(len(images), images.device), vehicles).values()).backward()

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from jaxtyping import Bool
+from jaxtyping import Bool, Int
+from torch import nn
 
 from clipsenet.errors import ClipsenetError, UsageError
 from clipsenet.features import Progress, extract
@@ -12,8 +13,10 @@ from clipsenet.histogram import extract_histograms
 from clipsenet.intervals import bootstrap, difference_intervals, intervals
 from clipsenet.protocol import Benchmark
 from clipsenet.recipe import EvaluationSettings
+from clipsenet.removal import remove_branch
 from clipsenet.runs import Run, short_name, trained_on
 from clipsenet.scorecard import Card, Line, Scorecard, Section
+from clipsenet.sightings import UNKNOWN
 from clipsenet.trials import Evaluation, TrialResult, require_matches, search
 
 REFERENCES = {"histogram": ("colour histogram", extract_histograms)}
@@ -48,19 +51,36 @@ def evaluate(
     wanted = settings or run.recipe.evaluation
     masks = {text: _slice_mask(benchmark, text) for text in wanted.slices}
     require_matches(benchmark.test, benchmark.trials, benchmark.protocol.junk)  # before minutes of extraction
+    rows = run.model.place_rows(benchmark.test)
+    places = rows if wanted.labels else np.full_like(rows, UNKNOWN)
+    model: nn.Module = run.model
+    if wanted.without is not None:
+        model = remove_branch(
+            run.model,
+            wanted.without,
+            benchmark.test,
+            run.test_transform,
+            places,
+            batch=wanted.batch,
+            workers=workers,
+            device=device,
+            progress=progress,
+        )
     features = extract(
-        run.model,
+        model,
         benchmark.test,
         run.test_transform,
         run.id,
         dim=run.dim,
+        places=places,
         batch=wanted.batch,
         workers=workers,
         device=device,
         progress=progress,
     )
     junk = benchmark.protocol.junk
-    methods = [(run.recipe.name, search(features, benchmark.trials, junk, wanted.map_at))]
+    method = run.recipe.name if wanted.without is None else f"{run.recipe.name} without {wanted.without}"
+    methods = [(method, search(features, benchmark.trials, junk, wanted.map_at))]
     if wanted.reference != "none":
         title, extractor = REFERENCES[wanted.reference]
         methods.append((title, search(extractor(benchmark.test), benchmark.trials, junk, wanted.map_at)))
@@ -69,7 +89,7 @@ def evaluate(
         for title, rows in ((text, mask), (f"not {text}", ~mask)):
             if any(_count(result, rows) for result in methods[0][1].results):
                 sections.append(_section(title, methods, rows, wanted.intervals))
-    return Scorecard(_card(run, benchmark, methods[0][1]), tuple(sections))
+    return Scorecard(_card(run, benchmark, methods[0][1], _labels_used(run, places), wanted.without), tuple(sections))
 
 
 def _section(title: str, methods: list[tuple[str, Evaluation]], mask: Bool[np.ndarray, " n"] | None, draws: int) -> Section:
@@ -119,7 +139,19 @@ def _slice_mask(benchmark: Benchmark, text: str) -> Bool[np.ndarray, " n"]:
     return mask
 
 
-def _card(run: Run, benchmark: Benchmark, evaluation: Evaluation) -> Card:
+def _labels_used(run: Run, places: Int[np.ndarray, " n"]) -> str:
+    """What the network was told about the tested pictures, beside their pixels."""
+    settings = run.recipe.model.places
+    if settings is None:
+        return "none"
+    what = " and ".join(settings.labels.split("-"))
+    known = int((places != UNKNOWN).sum())
+    if not known:
+        return f"none (trained with rows of {what}, which were not told)"
+    return f"true {what}, of {known} of {len(places)} pictures"
+
+
+def _card(run: Run, benchmark: Benchmark, evaluation: Evaluation, labels: str, without: str | None) -> Card:
     height, width = run.recipe.images.size
     model = run.recipe.model
     return Card(
@@ -133,10 +165,12 @@ def _card(run: Run, benchmark: Benchmark, evaluation: Evaluation) -> Card:
         average_precision=benchmark.protocol.ap,
         trials=tuple(trial.name for trial in benchmark.trials),
         similarity="cosine, plain (not re-ranked)",
-        labels_at_test="none",
+        labels_at_test=labels,
         checkpoint=f"{run.checkpoint}, epoch {run.epoch}",
         image_size=f"{height} x {width}, squashed, {run.recipe.images.interpolation}",
-        embedding=f"{model.embedding} the BNNeck, {run.dim}-d, unit length" if model.neck else f"{run.dim}-d, unit length",
+        embedding=(f"{model.embedding} the BNNeck, " if model.neck else "")
+        + f"{run.dim}-d, unit length"
+        + (f", WITHOUT {without}: its part of T replaced by its mean over the tested pictures" if without else ""),
         run_id=run.id,
         notes=(*benchmark.notes, *_trained_on(run, benchmark)),
     )

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 from torch import Tensor, nn
@@ -113,6 +113,7 @@ def extract(
     run_id: str,
     *,
     dim: int,
+    places: Int[np.ndarray, " n"] | None = None,
     batch: int = 64,
     workers: int = 0,
     device: torch.device | str = "cpu",
@@ -126,6 +127,8 @@ def extract(
         transform: the test transform.
         run_id: what the features say they come from.
         dim: the embeddings' length.
+        places: ``(n,)`` row of the camera and view table for each picture, -1 for none, as ``model.place_rows`` tells
+            them; none: the network is told no labels.
         batch: pictures at once.
         workers: processes that open pictures (0: this one).
         device: where the model computes.
@@ -137,6 +140,7 @@ def extract(
     """
     embeddings = np.empty((len(sightings), dim), dtype=np.float32)
     pictures = SightingImages(sightings, transform)
+    place = no_places(len(sightings), torch.device("cpu")) if places is None else torch.from_numpy(places)
     training = model.training
     # the layout of its weights stays: an optimiser may be walking them
     model.eval().to(device)
@@ -144,7 +148,7 @@ def extract(
         with torch.inference_mode():
             for images, rows in make_loader(pictures, in_order(len(sightings), batch), workers):
                 on_device = images.to(device, non_blocking=True).contiguous(memory_format=torch.channels_last)
-                embeddings[rows.numpy()] = model(on_device, no_places(len(images), on_device.device)).float().cpu().numpy()
+                embeddings[rows.numpy()] = model(on_device, place[rows].to(device)).float().cpu().numpy()
                 if progress is not None:
                     progress(int(rows[-1]) + 1, len(sightings))
     finally:

@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - the usual name
 
-from clipsenet.errors import UsageError
+from clipsenet.errors import ClipsenetError, UsageError
 from clipsenet.settings import Settings, closest
 
 
@@ -31,6 +31,9 @@ class SupConSettings(_LossSettings):
 
     kind: Literal["supcon"] = "supcon"
     temperature: float = Field(default=0.07, gt=0, description="Divides the cosines.")
+    denominator: Literal["others", "negatives"] = Field(
+        default="others", description="Summed over all other pictures, as in equation 7, or over those of other vehicles."
+    )
 
 
 class TripletSettings(_LossSettings):
@@ -78,14 +81,21 @@ class SupConLoss(nn.Module):
 
     def __init__(self, settings: SupConSettings, dim: int, vehicles: int) -> None:
         super().__init__()
-        self.temperature = settings.temperature
+        self.temperature, self.denominator = settings.temperature, settings.denominator
 
     def forward(self, embeddings: Embeddings, vehicles: Vehicles) -> Float[Tensor, ""]:
         unit = F.normalize(embeddings)
         logits = unit @ unit.T / self.temperature
         itself = torch.eye(len(unit), dtype=torch.bool, device=unit.device)
         positive = (vehicles[:, None] == vehicles[None, :]) & ~itself
-        log_share = logits - logits.masked_fill(itself, float("-inf")).logsumexp(dim=1, keepdim=True)
+        left_out = itself if self.denominator == "others" else itself | positive
+        if (
+            self.denominator == "negatives" and left_out.all(dim=1).any()
+        ):  # no other vehicle in the batch: an empty sum has no logarithm
+            raise ClipsenetError(
+                "SupCon with denominator=negatives: a batch of one vehicle has none; set sampler.vehicles >= 2"
+            )
+        log_share = logits - logits.masked_fill(left_out, float("-inf")).logsumexp(dim=1, keepdim=True)
         of_positives = log_share.masked_fill(~positive, 0.0).sum(dim=1) / positive.sum(dim=1).clamp(min=1)
         return -of_positives.mean()
 

@@ -1,7 +1,7 @@
 """Optimisers and schedules: the rate of each epoch is a pure function of its number."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -9,6 +9,13 @@ from torch import nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from clipsenet.settings import Settings
+
+
+class BranchSettings(Settings):
+    """How one branch of the network learns."""
+
+    rate: float = Field(default=1.0, gt=0, description="Multiplies the learning rate of this branch.")
+    frozen: bool = Field(default=False, description="Learn nothing: neither weights nor running statistics.")
 
 
 class OptimiserSettings(Settings):
@@ -19,6 +26,9 @@ class OptimiserSettings(Settings):
     weight_decay: float = Field(default=5e-4, ge=0, description="Adam and SGD: an L2 term of the gradient; AdamW: decoupled.")
     momentum: float = Field(default=0.9, ge=0, lt=1, description="SGD only.")
     decay_all: bool = Field(default=True, description="Decay norms and biases too; if false, only matrices and filters.")
+    branches: dict[Literal["appearance", "semantics"], BranchSettings] = Field(
+        default={}, description="Branches that learn otherwise than the rest."
+    )
 
 
 class CosineSettings(Settings):
@@ -63,22 +73,49 @@ class MultistepSettings(Settings):
 ScheduleSettings = Annotated[CosineSettings | MultistepSettings, Field(discriminator="kind")]
 
 
-def make_optimiser(settings: OptimiserSettings, modules: Iterable[nn.Module]) -> Optimizer:
-    """The optimiser over every trainable tensor of ``modules``."""
-    parameters = [p for module in modules for p in module.parameters() if p.requires_grad]
-    decayed = [p for p in parameters if settings.decay_all or p.ndim > 1]
-    spared = [p for p in parameters if not settings.decay_all and p.ndim <= 1]
-    groups = [{"params": decayed, "weight_decay": settings.weight_decay}, {"params": spared, "weight_decay": 0.0}]
-    groups = [group for group in groups if group["params"]]
+def make_optimiser(
+    settings: OptimiserSettings, module: nn.Module, branches: Mapping[str, nn.Module] | None = None
+) -> Optimizer:
+    """The optimiser over every trainable tensor of ``module``.
+
+    Args:
+        settings: which one, its rate, what is decayed.
+        module: what learns.
+        branches: those parts of it that ``settings.branches`` may name; each has its own multiple of the rate.
+    """
+    multiples: dict[nn.Parameter, float] = {}
+    for name, branch in (branches or {}).items():
+        if name in settings.branches:
+            multiples |= dict.fromkeys(branch.parameters(), settings.branches[name].rate)
+    spared = set() if settings.decay_all else _spared(module)
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for parameter in module.parameters():
+        if parameter.requires_grad:
+            decay = 0.0 if parameter in spared else settings.weight_decay
+            groups.setdefault((multiples.get(parameter, 1.0), decay), []).append(parameter)
+    listed = [
+        {"params": parameters, "weight_decay": decay, "multiple": multiple, "lr": settings.rate * multiple}
+        for (multiple, decay), parameters in groups.items()
+    ]
     if settings.kind == "sgd":
-        return SGD(groups, lr=settings.rate, momentum=settings.momentum, fused=True)
-    return (Adam if settings.kind == "adam" else AdamW)(groups, lr=settings.rate, fused=True)
+        return SGD(listed, lr=settings.rate, momentum=settings.momentum, fused=True)
+    return (Adam if settings.kind == "adam" else AdamW)(listed, lr=settings.rate, fused=True)
 
 
 def set_rate(optimiser: Optimizer, rate: float) -> None:
-    """Give every group this learning rate."""
+    """Give every group this learning rate, times its branch's multiple."""
     for group in optimiser.param_groups:
-        group["lr"] = rate
+        group["lr"] = rate * group["multiple"]
+
+
+def _spared(module: nn.Module) -> set[nn.Parameter]:
+    """Norms, biases, and what a part says is no matrix (timm's ``no_weight_decay``)."""
+    spared = {parameter for parameter in module.parameters() if parameter.ndim <= 1}
+    for part in module.modules():
+        if callable(says := getattr(part, "no_weight_decay", None)):
+            names = dict(part.named_parameters())
+            spared |= {names[name] for name in says() if name in names}
+    return spared
 
 
 def _warmup(epoch: int, epochs: int, first: float) -> float:

@@ -13,13 +13,14 @@ from clipsenet.devices import Precision
 from clipsenet.errors import ClipsenetError, UsageError
 from clipsenet.losses import LossSettings
 from clipsenet.models import ModelSettings
+from clipsenet.models.baseline import BaselineSettings
 from clipsenet.optimisers import CosineSettings, OptimiserSettings, ScheduleSettings
 from clipsenet.sampling import SamplerSettings
 from clipsenet.settings import Settings, closest, override, read_yaml
 from clipsenet.transforms import ImageSettings
 
-FORMAT = 1
-"""Of a run folder and the files in it."""
+FORMAT = 2
+"""Of a run folder and the files in it; 2: a network's parts are named as in the paper."""
 
 LossName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")]
 """It appears in logs, columns and --set, where a dot means something else."""
@@ -50,6 +51,12 @@ class EvaluationSettings(Settings):
     reference: Literal["none", "histogram"] = Field(
         default="histogram", description="An untrained method scored beside the run, on the same trials."
     )
+    labels: bool = Field(
+        default=True, description="Tell a network that has camera and view rows the true labels; false: score it without."
+    )
+    without: Literal["appearance", "semantics"] | None = Field(
+        default=None, description="Score with this branch's part of T replaced by its mean: what the other carries alone."
+    )
     slices: tuple[str, ...] = Field(
         default=(), description="Queries scored apart, and the rest of them: column=value, for instance type=van."
     )
@@ -64,7 +71,7 @@ class Recipe(Settings):
     data: DataSettings = DataSettings()
     images: ImageSettings = ImageSettings()
     sampler: SamplerSettings = SamplerSettings()
-    model: ModelSettings = ModelSettings()
+    model: ModelSettings = BaselineSettings()
     losses: dict[LossName, LossSettings] = Field(description="Name to loss; the weighted sum is minimised.")
     optimiser: OptimiserSettings = OptimiserSettings()
     schedule: ScheduleSettings = CosineSettings()

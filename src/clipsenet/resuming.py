@@ -11,7 +11,9 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from clipsenet.errors import ClipsenetError, UsageError
-from clipsenet.recipe import Recipe
+from clipsenet.models import without_weights
+from clipsenet.models.clip_senet import ClipSenetSettings
+from clipsenet.recipe import FORMAT, Recipe
 from clipsenet.runs import read_facts, read_recipe, save_tensors, short_name
 from clipsenet.sightings import Sightings
 from clipsenet.weights import load_state, read_state
@@ -19,8 +21,9 @@ from clipsenet.weights import load_state, read_state
 NAME = "resume.safetensors"
 
 
-UNDECIDING = ("name", "evaluation", "training.workers", "training.validate_every", "training.test_curve", "model.weights")
-"""Settings that no weight depends on once a training has begun; a resumed one may change them."""
+UNDECIDING = ("name", "evaluation", "training.workers", "training.validate_every", "training.test_curve")
+"""Settings that no weight depends on once a training has begun; a resumed one may change them. So are all files of
+pretrained weights."""
 
 
 @dataclass
@@ -72,6 +75,11 @@ def load_progress(folder: Path, data: str, objective: nn.Module, optimiser: Opti
             f"nothing to resume in {folder}: found no {NAME}; no epoch was finished; start again without --resume"
         )
     facts = read_facts(path)
+    if int(facts["format"]) < FORMAT:
+        raise ClipsenetError(
+            f"{path} has format {facts['format']}, wanted {FORMAT}: an older clipsenet began this training; finish it with "
+            "that one, or start again in a new --run (what it saved can still be evaluated)"
+        )
     if facts["data"] != data:
         raise ClipsenetError(
             f"{folder} was trained on other pictures, or on others in another order, with other vehicles or boxes; resume "
@@ -101,6 +109,20 @@ def digest(pictures: Sightings) -> str:
     return hashlib.sha256(text.encode() + boxes).hexdigest()
 
 
+def as_begun(recipe: Recipe, folder: Path) -> Recipe:
+    """The recipe with the sizes of an auto-pruned tower as the run folder has them: its file is needed no more.
+
+    Raises:
+        ClipsenetError: no run folder.
+    """
+    begun = read_recipe(folder).model
+    ours, theirs = (one.semantics if isinstance(one, ClipSenetSettings) else None for one in (recipe.model, begun))
+    if ours is None or theirs is None or ours.shape is not None or ours.tower != theirs.tower:
+        return recipe
+    semantics = ours.model_copy(update={"shape": theirs.shape})
+    return recipe.model_copy(update={"model": recipe.model.model_copy(update={"semantics": semantics})})
+
+
 def require_same_recipe(folder: Path, recipe: Recipe) -> None:
     """Refuse to go on with another recipe than the one that was begun.
 
@@ -109,7 +131,7 @@ def require_same_recipe(folder: Path, recipe: Recipe) -> None:
         ClipsenetError: no run folder.
     """
     former_recipe = read_recipe(folder)
-    former, now = _flat(former_recipe.to_values()), _flat(recipe.to_values())
+    former, now = (_flat(_unloaded(one).to_values()) for one in (former_recipe, recipe))
     if list(former_recipe.losses) != list(recipe.losses):
         raise UsageError(f"{folder} was trained with losses in the order {', '.join(former_recipe.losses)}; keep it")
     different = sorted(
@@ -117,6 +139,10 @@ def require_same_recipe(folder: Path, recipe: Recipe) -> None:
     )
     if different:
         raise UsageError(f"{folder} was trained with another recipe; these settings differ: {', '.join(different)}")
+
+
+def _unloaded(recipe: Recipe) -> Recipe:
+    return recipe.model_copy(update={"model": without_weights(recipe.model)})
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from clipsenet.errors import ClipsenetError
 from clipsenet.files import write_text, write_whole
-from clipsenet.models import Model, make_model
+from clipsenet.models import Model, make_model, without_weights
 from clipsenet.recipe import FORMAT, Recipe, without_format
 from clipsenet.settings import read_yaml
 from clipsenet.sightings import Sightings
@@ -66,8 +66,8 @@ class Run:
             why = "it needs validation vehicles, and one validation" if chosen == "best" else "no epoch was finished"
             raise ClipsenetError(f"{folder} has no checkpoint '{chosen}' ({why}); found {_checkpoints(folder)}")
         facts = read_facts(path)
-        model = make_model(_without_pretrained(recipe).model, recipe.images.size)
-        load_state(model, read_state(path), str(path))
+        model = make_model(without_weights(recipe.model), recipe.images.size, recipe.images.statistics)
+        load_state(model, _named_as_now(read_state(path), int(facts["format"])), str(path))
         return cls(folder, recipe, chosen, int(facts["epoch"]), model.eval().to(memory_format=torch.channels_last))
 
     @cached_property
@@ -78,17 +78,12 @@ class Run:
     @property
     def test_transform(self) -> Transform:
         """Picture to the model's input."""
-        return make_test_transform(self.recipe.images, *pixel_statistics(self.recipe, self.model))
+        return make_test_transform(self.recipe.images, self.model.mean, self.model.std)
 
     @property
     def dim(self) -> int:
         """The embeddings' length."""
         return self.model.dim
-
-
-def pixel_statistics(recipe: Recipe, model: Model) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation of the pixels: the recipe's, or the trunk's own."""
-    return recipe.images.statistics or (model.mean, model.std)
 
 
 def run_id(model: Model, recipe: Recipe) -> str:
@@ -103,9 +98,9 @@ def run_id(model: Model, recipe: Recipe) -> str:
         value = tensor.detach().cpu().contiguous()
         digest.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
         digest.update(value.flatten().view(torch.uint8).numpy().data if value.numel() else b"")
-    mean, std = pixel_statistics(recipe, model)
+    mean, std = recipe.images.statistics or (model.mean, model.std)
     settings = {
-        "model": _without_pretrained(recipe).model.to_values(),
+        "model": without_weights(recipe.model).to_values(),
         "images": {
             "size": list(recipe.images.size),
             "interpolation": recipe.images.interpolation,
@@ -227,8 +222,14 @@ def environment() -> dict[str, Any]:
     }
 
 
-def _without_pretrained(recipe: Recipe) -> Recipe:
-    return recipe.model_copy(update={"model": recipe.model.model_copy(update={"weights": None})})
+def _named_as_now(state: dict[str, Tensor], format_: int) -> dict[str, Tensor]:
+    """The tensors of a checkpoint under the names of today's parts."""
+    if format_ >= FORMAT:
+        return state
+    names = (("trunk.", "appearance."), ("linear.", "fusion.linear."))  # of format 1
+    for theirs, ours in names:
+        state = {ours + key.removeprefix(theirs) if key.startswith(theirs) else key: value for key, value in state.items()}
+    return state
 
 
 def _checkpoints(folder: Path) -> str:

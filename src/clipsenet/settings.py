@@ -172,14 +172,14 @@ def _without_tags(steps: Sequence[str], values: Any) -> list[str]:
 
 def _names_inside(annotation: Any, steps: Sequence[str]) -> list[str]:
     """The names of the settings that stand inside the place ``steps`` of a settings class."""
-    if typing.get_origin(annotation) is Annotated:
-        annotation = typing.get_args(annotation)[0]
+    annotation = _bare(annotation)
     if typing.get_origin(annotation) in (typing.Union, types.UnionType):
-        parts = [_names_inside(part, steps) for part in typing.get_args(annotation)]
+        members = [_bare(part) for part in typing.get_args(annotation)]
+        parts = [_names_inside(part, steps) for part in members]
         # a step may be the tag of a union ("supcon"): then the member that has it is meant
         tagged = [
             _names_inside(part, steps[1:])
-            for part in typing.get_args(annotation)
+            for part in members
             if steps and isinstance(part, type) and issubclass(part, Settings) and _tag_of(part) == steps[0]
         ]
         return [name for names in (tagged or parts) for name in names]
@@ -191,6 +191,11 @@ def _names_inside(annotation: Any, steps: Sequence[str]) -> list[str]:
         return list(annotation.model_fields)
     field = annotation.model_fields.get(steps[0])
     return [] if field is None else _names_inside(field.annotation, steps[1:])
+
+
+def _bare(annotation: Any) -> Any:
+    """A type without what ``Annotated`` says of it."""
+    return typing.get_args(annotation)[0] if typing.get_origin(annotation) is Annotated else annotation
 
 
 def _tag_of(cls: type[Settings]) -> str | None:

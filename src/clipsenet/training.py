@@ -10,25 +10,24 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from clipsenet.assembling import assemble
 from clipsenet.devices import make_fabric
 from clipsenet.errors import Interrupted
-from clipsenet.features import no_places
 from clipsenet.finiteness import Moment, require_finite_gradients, require_finite_loss
 from clipsenet.history import History
 from clipsenet.interrupts import Interrupts
 from clipsenet.loading import Draw, SightingImages, make_loader
-from clipsenet.losses import Losses
-from clipsenet.models import Model, make_model
-from clipsenet.objective import Objective
-from clipsenet.optimisers import make_optimiser, set_rate
+from clipsenet.models import Model, describe_settings, resolved, without_weights
+from clipsenet.models.spreads import spreads
+from clipsenet.optimisers import set_rate
 from clipsenet.protocol import Benchmark
 from clipsenet.recipe import Recipe
 from clipsenet.reporting import Reporter
-from clipsenet.resuming import Progress, digest, forget_progress, load_progress, require_same_recipe, save_progress
-from clipsenet.runs import Run, pixel_statistics, save_checkpoint, start_folder, write_recipe
+from clipsenet.resuming import Progress, as_begun, digest, forget_progress, load_progress, require_same_recipe, save_progress
+from clipsenet.runs import Run, save_checkpoint, start_folder, write_recipe
 from clipsenet.sampling import IdentitySampler
 from clipsenet.transforms import make_train_transform, seed_of
-from clipsenet.validation import check_before_training, validate
+from clipsenet.validation import check_before_training, require_places, validate
 
 
 def train(
@@ -66,13 +65,14 @@ def train(
     torch.manual_seed(recipe.seed)
     names, vehicle = np.unique(pictures.vehicle.numbers, return_inverse=True)
     sampler = IdentitySampler(vehicle, recipe.sampler, recipe.seed)
+    recipe = as_begun(recipe, folder) if resume else recipe
+    recipe = recipe.model_copy(update={"model": resolved(recipe.model, pictures)})
     # what is resumed needs no pretrained file any more
-    settings = recipe.model.model_copy(update={"weights": None}) if resume else recipe.model
-    model = make_model(settings, recipe.images.size)
-    objective = Objective(model, Losses(recipe.losses, model.dim, len(names)))
+    begun = recipe.model_copy(update={"model": without_weights(recipe.model)}) if resume else recipe
+    objective, optimiser = assemble(begun, len(names))
+    model = objective.model
     if recipe.training.channels_last:
         objective.to(memory_format=torch.channels_last)
-    optimiser = make_optimiser(recipe.optimiser, [objective])
     wrapped, wrapped_optimiser = fabric.setup(objective, optimiser)
     data = digest(pictures)
     if resume:
@@ -83,7 +83,7 @@ def train(
         progress = Progress(data=data)
         start_folder(folder, recipe, pictures)
 
-    transform = make_train_transform(recipe.images, *pixel_statistics(recipe, model))
+    transform = make_train_transform(recipe.images, model.mean, model.std)
     batches = make_loader(
         SightingImages(pictures, transform, recipe.seed),
         _batches_left(sampler, progress, recipe.schedule.epochs),
@@ -91,10 +91,15 @@ def train(
         pin=fabric.device.type == "cuda",
         yielding=fabric.device.type == "cpu",
     )
-    labels = torch.from_numpy(vehicle)
+    labels, place = torch.from_numpy(vehicle), torch.from_numpy(model.place_rows(pictures))
+    require_places(recipe.model.places, place.numpy())
     history = History(folder, progress.epoch)
     first_steps = len(sampler.batches(progress.epoch))
-    text = _describe(recipe, benchmark, model, fabric.device, len(names))
+    first = next(batches)
+    with fabric.autocast():
+        wide = spreads(model, first[0].to(fabric.device), place[first[1]].to(fabric.device))
+    batches = itertools.chain([first], batches)
+    text = _describe(recipe, benchmark, model, fabric.device, len(names), wide)
     report.begin(text, recipe.schedule.epochs, first_steps, progress.epoch)
 
     with Interrupts() as interrupts:
@@ -110,7 +115,7 @@ def train(
                 images = images.to(fabric.device, non_blocking=True)
                 if recipe.training.channels_last:
                     images = images.contiguous(memory_format=torch.channels_last)
-                places, labels_now = no_places(len(rows), fabric.device), labels[rows].to(fabric.device)
+                places, labels_now = place[rows].to(fabric.device), labels[rows].to(fabric.device)
                 report.mark("transfer")
                 # what the network draws (dropout, drop path) depends on nothing but this, so that resuming repeats it
                 torch.manual_seed(seed_of(recipe.seed, epoch, step))
@@ -165,10 +170,14 @@ def _batches_left(sampler: IdentitySampler, progress: Progress, epochs: int) -> 
         skipped = 0
 
 
-def _describe(recipe: Recipe, benchmark: Benchmark, model: Model, device: torch.device, vehicles: int) -> str:
+def _describe(
+    recipe: Recipe, benchmark: Benchmark, model: Model, device: torch.device, vehicles: int, wide: dict[str, float]
+) -> str:
+    spread = ", ".join(f"{name} {value:.3g}" for name, value in wide.items())
     return (
-        f"{recipe.name}: {recipe.model.trunk}, {sum(p.numel() for p in model.parameters()):,} parameters, on {device} in "
-        f"{recipe.training.precision}; {len(benchmark.train)} pictures of {vehicles} vehicles of {benchmark.name}"
+        f"{recipe.name}: {describe_settings(recipe.model)}, {sum(p.numel() for p in model.parameters()):,} parameters, on "
+        f"{device} in {recipe.training.precision}; {len(benchmark.train)} pictures of {vehicles} vehicles of {benchmark.name}"
+        + (f"; spreads over the first batch: {spread}" if wide else "")
     )
 
 

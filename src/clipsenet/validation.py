@@ -4,14 +4,15 @@ import logging
 
 import numpy as np
 import torch
+from jaxtyping import Int
 
 from clipsenet.errors import ClipsenetError
 from clipsenet.features import extract
 from clipsenet.models import Model
+from clipsenet.models.places import PlaceSettings
 from clipsenet.protocol import Benchmark
 from clipsenet.recipe import Recipe
-from clipsenet.runs import pixel_statistics
-from clipsenet.sightings import Sightings, Trial
+from clipsenet.sightings import UNKNOWN, Sightings, Trial
 from clipsenet.transforms import make_test_transform
 from clipsenet.trials import all_against_all, require_matches, search
 
@@ -37,10 +38,28 @@ def check_before_training(recipe: Recipe, benchmark: Benchmark) -> None:
     _warn_of_few(benchmark.train, recipe.sampler.pictures)
 
 
+def require_places(settings: PlaceSettings | None, rows: Int[np.ndarray, " n"]) -> None:
+    """Refuse a network with camera and view rows where no training picture has one; warn where some have none.
+
+    Raises:
+        ClipsenetError: not one picture has the labels.
+    """
+    if settings is None:
+        return
+    without = int((rows == UNKNOWN).sum())
+    if without == len(rows):
+        raise ClipsenetError(
+            f"model.places.labels={settings.labels}: none of the {len(rows)} training pictures has the labels for it; give the "
+            "columns camera and view, or set model.places=null"
+        )
+    if without:
+        log.warning("%d of %d training pictures have no %s and get no row of it", without, len(rows), settings.labels)
+
+
 def validate(recipe: Recipe, benchmark: Benchmark, model: Model, device: torch.device) -> dict[str, float]:
     """``validation.mAP`` and ``validation.R1``; the same of the test part, for a curve, where the recipe asks for it."""
     row: dict[str, float] = {}
-    transform = make_test_transform(recipe.images, *pixel_statistics(recipe, model))
+    transform = make_test_transform(recipe.images, model.mean, model.std)
     for name, sightings, trials in _watched(recipe, benchmark):
         features = extract(
             model,
@@ -48,6 +67,7 @@ def validate(recipe: Recipe, benchmark: Benchmark, model: Model, device: torch.d
             transform,
             run_id="in training",
             dim=model.dim,
+            places=model.place_rows(sightings) if recipe.evaluation.labels else None,
             batch=recipe.evaluation.batch,
             workers=recipe.training.workers,
             device=device,

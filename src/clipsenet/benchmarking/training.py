@@ -13,18 +13,14 @@ from typing import Any
 import numpy as np
 import torch
 
+from clipsenet.assembling import assemble, model_of
 from clipsenet.devices import make_fabric
 from clipsenet.errors import UsageError
-from clipsenet.features import no_places
 from clipsenet.loading import Batch, SightingImages, make_loader
-from clipsenet.losses import Losses
-from clipsenet.models import make_model
-from clipsenet.objective import Objective
-from clipsenet.optimisers import make_optimiser
+from clipsenet.models import resolved
 from clipsenet.protocol import Benchmark
 from clipsenet.recipe import Recipe
 from clipsenet.reporting import Reporter
-from clipsenet.runs import pixel_statistics
 from clipsenet.sampling import IdentitySampler
 from clipsenet.training import train
 from clipsenet.transforms import make_train_transform
@@ -85,6 +81,7 @@ def measure(recipe: Recipe, benchmark: Benchmark, *, device: str = "auto", steps
     endless = recipe.model_copy(
         update={
             "schedule": recipe.schedule.model_copy(update={"epochs": 10_000}),
+            "model": resolved(recipe.model, benchmark.train),
             "training": recipe.training.model_copy(update={"validate_every": 10_000}),
         }
     )
@@ -147,8 +144,8 @@ def rows_of(result: dict[str, Any]) -> list[tuple[str, str]]:
 
 def _load(recipe: Recipe, benchmark: Benchmark, steps: int) -> tuple[list[Batch], float]:
     """Real batches, and the CPU seconds that all of them took in one thread."""
-    model = make_model(recipe.model.model_copy(update={"weights": None}), recipe.images.size)
-    transform = make_train_transform(recipe.images, *pixel_statistics(recipe, model))
+    model = model_of(recipe)
+    transform = make_train_transform(recipe.images, model.mean, model.std)
     sampler = IdentitySampler(benchmark.train.vehicle.numbers, recipe.sampler, recipe.seed)
     images = SightingImages(benchmark.train, transform, recipe.seed)
     batches = [batch for epoch in range(1 + steps // max(1, len(sampler.batches(0)))) for batch in sampler.batches(epoch)]
@@ -167,16 +164,16 @@ def _load(recipe: Recipe, benchmark: Benchmark, steps: int) -> tuple[list[Batch]
 def _bare_step(recipe: Recipe, benchmark: Benchmark, batch: Batch, device: str, steps: int) -> float:
     """Seconds of a forward, backward and update on a batch in memory; the mean over the steps."""
     fabric = make_fabric(device, recipe.training.precision)
-    model = make_model(recipe.model, recipe.images.size)
     names, vehicles = np.unique(benchmark.train.vehicle.numbers, return_inverse=True)
-    objective = Objective(model, Losses(recipe.losses, model.dim, len(names)))
+    objective, plain_optimiser = assemble(recipe, len(names))
+    place = torch.from_numpy(objective.model.place_rows(benchmark.train))
     images, rows = batch
     images = images.to(fabric.device)
     if recipe.training.channels_last:
         objective.to(memory_format=torch.channels_last)
         images = images.contiguous(memory_format=torch.channels_last)
-    wrapped, optimiser = fabric.setup(objective, make_optimiser(recipe.optimiser, [objective]))
-    places, labels = no_places(len(rows), fabric.device), torch.from_numpy(vehicles)[rows].to(fabric.device)
+    wrapped, optimiser = fabric.setup(objective, plain_optimiser)
+    places, labels = place[rows].to(fabric.device), torch.from_numpy(vehicles)[rows].to(fabric.device)
     objective.train()
     started = 0.0
     for step in range(WARM_UP + steps):

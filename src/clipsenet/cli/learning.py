@@ -46,17 +46,26 @@ def describe(
     recipe: RecipeName,
     set_: Set = None,
     vehicles: Annotated[int | None, typer.Option(min=2, help="Training vehicles: the classifier is then counted, too.")] = None,
+    cameras: Annotated[int | None, typer.Option(min=1, help="Training cameras: their rows are then counted.")] = None,
+    views: Annotated[int | None, typer.Option(min=1, help="Training views: their rows are then counted.")] = None,
+    svg: Annotated[Path | None, typer.Option("--svg", metavar="FILE", help="Write the drawing there, too.")] = None,
     json_: AsJson = False,
 ) -> None:
-    """A recipe's network: parts, parameters, multiply-adds for one picture."""
+    """A recipe's network, drawn: parts, parameters, multiply-adds for one picture."""
     from dataclasses import asdict
 
     from clipsenet.console import out, print_rows
+    from clipsenet.describing import Counts
     from clipsenet.describing import describe as describe_
+    from clipsenet.drawing import draw_svg, draw_text
+    from clipsenet.files import write_text
     from clipsenet.recipe import load_recipe
 
     loaded = load_recipe(recipe, set_ or ())
-    parts = describe_(loaded, vehicles)
+    parts = describe_(loaded, Counts(vehicles, cameras, views))
+    picture = f"3 x {loaded.images.size[0]} x {loaded.images.size[1]}"
+    if svg is not None:
+        write_text(svg, draw_svg(parts, picture, f"{loaded.name}, as its code runs"))
     parameters, multiply_adds = sum(part.parameters for part in parts), sum(part.multiply_adds for part in parts)
     if json_:
         print_json(
@@ -69,12 +78,23 @@ def describe(
             }
         )
         return
-    height, width = loaded.images.size
-    out.print(f"{loaded.name}: 3 x {height} x {width} pictures", markup=False)
-    rows = [(part.name, part.what, f"{part.parameters:,}", f"{part.multiply_adds:,}") for part in parts]
-    print_rows(("part", "what", "parameters", "multiply-adds"), [*rows, ("all", "", f"{parameters:,}", f"{multiply_adds:,}")])
+    typer.echo(f"{loaded.name}, as its code runs\n\n{draw_text(parts, picture)}\n")
+    rows = []
+    for part in parts:
+        of_parameters, of_adds = part.parameters / parameters, part.multiply_adds / multiply_adds
+        rows.append((part.name, f"{part.parameters:,}", f"{of_parameters:.1%}", f"{part.multiply_adds:,}", f"{of_adds:.1%}"))
+    total = ("all", f"{parameters:,}", "", f"{multiply_adds:,}", "")
+    print_rows(("part", "parameters", "share", "multiply-adds", "share"), [*rows, total])
+    for part, row in zip(parts, rows, strict=True):
+        if part.name == "afem":
+            out.print(f"AFEM holds {row[2]} of the parameters and takes {row[4]} of the multiply-adds", markup=False)
     if vehicles is None:
         out.print("the classifier needs the number of training vehicles: pass --vehicles", markup=False)
+    places = loaded.model.places
+    if places is not None and places.rows == 0 and not any(part.name == "places" and part.parameters for part in parts):
+        out.print("the rows of camera and view need their numbers: pass --cameras, --views", markup=False)
+    if svg is not None:
+        out.print(f"drawn in {svg}", markup=False)
 
 
 def list_(

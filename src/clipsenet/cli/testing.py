@@ -1,13 +1,20 @@
 """Commands that use a run: evaluate, embed, compare."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from clipsenet.cli.opening import list_left_out, open_benchmark, open_run, print_json, use_threads
 from clipsenet.cli.options import AsJson, CheckpointName, Data, Device, RunFolder, Set, SkipBroken, Threads
 from clipsenet.errors import UsageError
+from clipsenet.sightings import UNKNOWN
+
+if TYPE_CHECKING:
+    import numpy as np
+    from jaxtyping import Int
+
+    from clipsenet.runs import Run
 
 
 def evaluate(
@@ -25,6 +32,12 @@ def evaluate(
         list[str] | None, typer.Option("--slice", metavar="COLUMN=VALUE", help="Score these queries apart.")
     ] = None,
     intervals: Annotated[bool | None, typer.Option(help="95 % bootstrap intervals, paired against the reference.")] = None,
+    without: Annotated[
+        str | None, typer.Option(help="appearance or semantics: score with that branch's part of the embedding removed.")
+    ] = None,
+    labels: Annotated[
+        bool | None, typer.Option(help="Tell camera and view to a network that has rows for them, or score it without.")
+    ] = None,
     set_: Set = None,
     skip_broken: SkipBroken = False,
     device: Device = "auto",
@@ -48,6 +61,8 @@ def evaluate(
         ("evaluation", "reference"): reference,
         ("evaluation", "checkpoint"): checkpoint,
         ("evaluation", "slices"): slices,
+        ("evaluation", "without"): without,
+        ("evaluation", "labels"): labels,
         ("evaluation", "intervals"): None if intervals is None else _draws(values) if intervals else 0,
     }
     for (part, name), value in asked.items():
@@ -121,6 +136,7 @@ def embed(
         list_left_out(left_out)
     else:
         require_files(sightings)
+    places = opened.model.place_rows(sightings)
     with counting("extracting") as counter:
         features = extract(
             opened.model,
@@ -128,6 +144,7 @@ def embed(
             opened.test_transform,
             opened.id,
             dim=opened.dim,
+            places=places,
             batch=opened.recipe.evaluation.batch,
             workers=opened.recipe.training.workers,
             device=find_device(device),
@@ -135,9 +152,26 @@ def embed(
         )
     features.save(to)
     if json_:
-        print_json({"pictures": len(features), "left_out": len(left_out), "dim": features.dim, "run_id": features.run_id})
+        figures = {"pictures": len(features), "left_out": len(left_out), "dim": features.dim, "run_id": features.run_id}
+        print_json(figures | {"labels_told": int((places != UNKNOWN).sum())})
     else:
+        _say_labels(opened, places)
         out.print(f"{len(features)} pictures, {features.dim}-d, run {features.run_id[:16]}, in {to}", markup=False)
+
+
+def _say_labels(run: "Run", places: "Int[np.ndarray, ' n']") -> None:
+    """Whether a network that was trained with camera and view was told them; nothing where it was not."""
+    from clipsenet.console import out
+
+    settings = run.recipe.model.places
+    if settings is None:
+        return
+    known = int((places != UNKNOWN).sum())
+    what = " and ".join(settings.labels.split("-"))
+    rest = "" if known == len(places) else ", the others are embedded without"
+    if not known:
+        rest = ", so all are embedded without"
+    out.print(f"{what} known to the network for {known} of {len(places)} pictures{rest}", markup=False)
 
 
 def compare(
@@ -163,5 +197,6 @@ def compare(
     if json_:
         print_json({"cosine": similarity, "verdict": None, "run_id": opened.id})
         return
+    _say_labels(opened, opened.model.place_rows(pair))
     out.print(f"cosine similarity {similarity:.4f} (run {opened.id[:16]}, checkpoint {opened.checkpoint})", markup=False)
     out.print("no verdict: what similarity means 'the same vehicle' is not calibrated for this run", markup=False)

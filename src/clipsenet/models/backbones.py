@@ -1,29 +1,36 @@
 """Trunks: any network of timm as pictures in, features at every place out."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import timm
 from jaxtyping import Float
+from pydantic import Field
 from timm.models.resnet import ResNet
 from torch import Tensor, nn
 
 from clipsenet.errors import UsageError
 from clipsenet.models.heads import GeneralisedMeanPooling, GlobalAveragePooling, Pooling
 from clipsenet.models.ibn import IBN_TRUNKS, make_ibn_network
-from clipsenet.settings import closest
-from clipsenet.weights import load_state, read_state
+from clipsenet.models.pretrained import load_pretrained
+from clipsenet.settings import Settings, closest
+
+
+class TrunkSettings(Settings):
+    """A network of timm, or an IBN-a ResNet, as it is used for a vector."""
+
+    trunk: str = Field(default="resnet50", description="Any network of timm, or IBN-Net's; see: clipsenet list trunks.")
+    weights: Path | None = Field(default=None, description="A local file of the trunk's pretrained weights; none: random.")
+    pooling: Pooling = Field(default="gap", description="gap, gem, or own (as the trunk itself pools).")
+    last_stride: Literal[1, 2] | None = Field(default=None, description="Of a ResNet's last stage; none: the trunk's own.")
 
 
 class Trunk(nn.Module):
-    """A timm network without its classifier, and the pooling behind it.
+    """A timm network without its classifier, and the pooling behind it: ``T_a = GAP(CNN(x))``, equation 1.
 
     Args:
-        name: any of timm's networks.
+        settings: which network, its last stride, its pooling, its weights.
         size: height and width of the pictures, in pixels.
-        pooling: ``gap``, ``gem``, or ``own`` (as the network itself pools, a class token for instance).
-        last_stride: of a ResNet's last stage, 1 (twice as fine, not dilated) or 2; none: as the network has it.
-        weights: a local file of its pretrained weights; none: random.
 
     Attributes:
         dim: the length of its vectors.
@@ -34,21 +41,15 @@ class Trunk(nn.Module):
         ClipsenetError: a file that does not fit.
     """
 
-    def __init__(
-        self,
-        name: str,
-        size: tuple[int, int],
-        pooling: Pooling = "gap",
-        last_stride: int | None = None,
-        weights: Path | None = None,
-    ) -> None:
+    def __init__(self, settings: TrunkSettings, size: tuple[int, int]) -> None:
         super().__init__()
-        network: Any = make_network(name, size)
+        network: Any = make_network(settings.trunk, size)
+        pooling = settings.pooling
         self.network = network
-        if last_stride is not None:
-            set_last_stride(self.network, name, last_stride)
-        if weights is not None:
-            load_pretrained(self.network, name, weights)
+        if settings.last_stride is not None:
+            set_last_stride(self.network, settings.trunk, settings.last_stride)
+        if settings.weights is not None:
+            load_pretrained(self.network, settings.trunk, settings.weights)
         self.dim = int(network.num_features)
         if pooling == "own":
             self.dim = int(getattr(network, "head_hidden_size", self.dim))
@@ -82,8 +83,13 @@ def list_trunks() -> list[str]:
     return sorted([*timm.list_models(), *IBN_TRUNKS])
 
 
-def make_network(name: str, size: tuple[int, int]) -> nn.Module:
-    """A network of timm, or one of ``IBN_TRUNKS``, with random weights and without classifier.
+def make_network(name: str, size: tuple[int, int], outputs: int = 0) -> nn.Module:
+    """A network of timm, or one of ``IBN_TRUNKS``, with random weights.
+
+    Args:
+        name: of the network.
+        size: height and width of the pictures, in pixels.
+        outputs: of its last layer (CLIP's projection); 0: without it.
 
     Raises:
         UsageError: unknown, or not made for pictures of this size.
@@ -94,7 +100,7 @@ def make_network(name: str, size: tuple[int, int]) -> nn.Module:
         raise UsageError(f"unknown trunk '{name}': {closest(name, list_trunks())}; see: clipsenet list trunks")
     options: dict[str, Any] = {"img_size": size} if getattr(timm.get_pretrained_cfg(name), "fixed_input_size", False) else {}
     try:
-        network: nn.Module = timm.create_model(name, pretrained=False, num_classes=0, **options)
+        network: nn.Module = timm.create_model(name, pretrained=False, num_classes=outputs, **options)
     except (TypeError, ValueError, AssertionError, RuntimeError) as error:
         raise UsageError(f"trunk '{name}' cannot be made for {size[0]} x {size[1]} pixels: {error}") from error
     return network
@@ -119,14 +125,3 @@ def set_last_stride(network: nn.Module, name: str, stride: int) -> None:
     shortcut = first.downsample
     if shortcut is not None and isinstance(shortcut[0], nn.AvgPool2d):
         shortcut[0] = nn.Identity()
-
-
-def load_pretrained(network: Any, name: str, path: Path) -> None:
-    """Fill a network from a local file of its published weights; only a classifier may be left over.
-
-    Raises:
-        ClipsenetError: a file that is not there, broken, or of another network.
-    """
-    classifier = network.pretrained_cfg.get("classifier") or "fc"
-    names = (classifier,) if isinstance(classifier, str) else tuple(classifier)
-    load_state(network, read_state(path), str(path), surplus=[f"{one}." for one in names])

@@ -1,5 +1,6 @@
-"""What stands behind a trunk: pooling, and the BNNeck."""
+"""What stands behind a trunk: pooling, fusion, sum, the BNNeck."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -35,3 +36,35 @@ class BNNeck(nn.BatchNorm1d):
     def __init__(self, dim: int) -> None:
         super().__init__(dim)
         self.bias.requires_grad_(False)
+
+
+class Fusion(nn.Module):
+    """``T_u = FC([T_s ; T_a])``, equation 3: concatenated, one linear layer with bias.
+
+    Args:
+        lengths: of the vectors, in order.
+        outputs: of ``T_u``.
+    """
+
+    def __init__(self, lengths: Sequence[int], outputs: int) -> None:
+        super().__init__()
+        self.lengths = list(lengths)
+        self.linear = nn.Linear(sum(lengths), outputs)
+        nn.init.kaiming_normal_(self.linear.weight, mode="fan_out")
+        nn.init.zeros_(self.linear.bias)
+
+    def forward(self, *vectors: Float[Tensor, "batch _"]) -> Float[Tensor, "batch outputs"]:
+        fused: Tensor = self.linear(torch.cat(vectors, dim=1))
+        return fused
+
+    def shares(self, *vectors: Float[Tensor, "batch _"]) -> list[Float[Tensor, "batch outputs"]]:
+        """What each vector adds to ``T_u``; they and the bias sum to it."""
+        columns = torch.split(self.linear.weight, self.lengths, dim=1)
+        return [nn.functional.linear(vector, weight) for vector, weight in zip(vectors, columns, strict=True)]
+
+
+class Sum(nn.Module):
+    """``T = T_u + T_s'``, equation 5, in float32; a part of its own, so that the network's drawing shows it."""
+
+    def forward(self, fused: Float[Tensor, "batch dim"], enhanced: Float[Tensor, "batch dim"]) -> Float[Tensor, "batch dim"]:
+        return fused.float() + enhanced.float()

@@ -1,0 +1,34 @@
+"""From a recipe to what is trained: network, losses, optimiser."""
+
+from torch import nn
+from torch.optim import Optimizer
+
+from clipsenet.losses import Losses
+from clipsenet.models import Model, make_model, without_weights
+from clipsenet.objective import Objective
+from clipsenet.optimisers import make_optimiser
+from clipsenet.recipe import Recipe
+
+
+def assemble(recipe: Recipe, vehicles: int) -> tuple[Objective, Optimizer]:
+    """Network and losses as one module, and its optimiser.
+
+    Args:
+        recipe: with a resolved model, see ``clipsenet.models.resolved``.
+        vehicles: how many there are to learn.
+
+    Raises:
+        UsageError: a part that does not exist or does not fit, a branch that the network does not have.
+        ClipsenetError: pretrained weights that do not fit.
+    """
+    model = make_model(recipe.model, recipe.images.size, recipe.images.statistics)
+    wanted = recipe.optimiser.branches
+    branches: dict[str, nn.Module] = {name: model.branch(name) for name in wanted}
+    model.freeze(*(name for name, one in wanted.items() if one.frozen))
+    objective = Objective(model, Losses(recipe.losses, model.dim, vehicles))
+    return objective, make_optimiser(recipe.optimiser, objective, branches)
+
+
+def model_of(recipe: Recipe) -> Model:
+    """The network alone, with random weights where its own are to be loaded."""
+    return make_model(without_weights(recipe.model), recipe.images.size, recipe.images.statistics)

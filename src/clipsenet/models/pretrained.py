@@ -1,0 +1,66 @@
+"""Pretrained weights into a network: IBN-Net's, timm's, TinyCLIP's; whole, or refused with the names."""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from timm.layers.pos_embed import resample_abs_pos_embed
+from torch import Tensor
+
+from clipsenet.errors import ClipsenetError
+from clipsenet.models.ibn import IBN_TRUNKS
+from clipsenet.models.tinyclip import image_tower, is_clip
+from clipsenet.weights import load_state, read_state
+
+
+def load_pretrained(network: Any, name: str, path: Path, *, projection: bool = False) -> None:
+    """Fill a network of timm, of ``IBN_TRUNKS``, or a CLIP tower, from a local file of its published weights.
+
+    Position embeddings of another grid are resampled (bicubic, antialias). Nothing may be missing; only the classifier
+    may be left over.
+
+    Args:
+        network: what is filled.
+        name: its trunk's name.
+        path: the file.
+        projection: whether the network keeps its head (CLIP's projection).
+
+    Raises:
+        ClipsenetError: a file that is not there, broken, or of another network.
+    """
+    state: Mapping[str, Tensor] = read_state(path)
+    if is_clip(state):
+        state = image_tower(state, str(path))
+    _refuse_plain_resnet(state, name, path)
+    load_state(network, _on_our_grid(state, network), str(path), surplus=() if projection else _classifier(network))
+
+
+def _classifier(network: Any) -> list[str]:
+    """The prefixes of the tensors that are left out: the head of a vision transformer, a CNN's classifier."""
+    found = network.pretrained_cfg.get("classifier") or "fc" if hasattr(network, "pretrained_cfg") else "head"
+    names = (found,) if isinstance(found, str) else tuple(found)
+    return [f"{name}." for name in names]
+
+
+def _refuse_plain_resnet(state: Mapping[str, Tensor], name: str, path: Path) -> None:
+    if name in IBN_TRUNKS and "layer1.0.bn1.weight" in state and "layer1.0.bn1.IN.weight" not in state:
+        raise ClipsenetError(
+            f"{path} holds a plain ResNet (layer1.0.bn1.weight is whole, layer1.0.bn1.IN.weight is missing), wanted {name}: "
+            f"give IBN-Net's file of that name, or set the trunk to {IBN_TRUNKS[name]}"
+        )
+
+
+def _on_our_grid(state: Mapping[str, Tensor], network: Any) -> Mapping[str, Tensor]:
+    """The state with the position embeddings of the network's own number of patches."""
+    ours, given = getattr(network, "pos_embed", None), state.get("pos_embed")
+    if not isinstance(ours, Tensor) or given is None or given.ndim != ours.ndim or given.shape[2:] != ours.shape[2:]:
+        return state
+    if not hasattr(network, "patch_embed") or given.shape == ours.shape:
+        return state
+    prefix = 0 if getattr(network, "no_embed_class", False) else int(getattr(network, "num_prefix_tokens", 1))
+    patches = given.shape[1] - prefix
+    if patches < 1 or math.isqrt(patches) ** 2 != patches:
+        return state  # of no square grid: load_state says what came and what was wanted
+    resampled = resample_abs_pos_embed(given.float(), list(network.patch_embed.grid_size), num_prefix_tokens=prefix)
+    return {**state, "pos_embed": resampled}
