@@ -20,7 +20,6 @@ from clipsenet.models.spreads import spreads
 from clipsenet.recipe import Recipe
 from clipsenet.sightings import Sightings
 from clipsenet.transforms import make_train_transform, seeded
-from conftest import relative_error
 
 SIZE = (32, 32)
 SMALL = {"appearance": {"trunk": "resnet10t", "last_stride": 2}, "semantics": {"tower": "test_vit", "projection": 16}}
@@ -208,6 +207,7 @@ def test_without_parts_it_is_sem_tinyclip_alone_and_the_baseline() -> None:
         ({"semantics": None}, "semantics where there is an afem"),
         ({"appearance": None, "places__on": "T_a"}, "no appearance branch"),
         ({"kind": "clipsenet"}, "clipsenet"),
+        ({"semantics__shape": {"width": 1, "patch": 1, "projection": 1, "blocks": []}}, "sizes are those of tower=auto-pruned"),
         ({"afem__reading": "parallel"}, "'heads', 'slices' or 'chunks'"),
         ({"semantics__towr": "x"}, "unknown setting 'model.semantics.towr': did you mean 'tower'"),
     ],
@@ -277,6 +277,8 @@ def step(made: Recipe) -> torch.Tensor:
         {"losses__metric": {"kind": "triplet"}},
         {"optimiser__decay_all": False, "optimiser__weight_decay": 0.5},
         {"optimiser__kind": "adamw"},
+        {"optimiser__rate": 1e-3},
+        {"optimiser__weight_decay": 0.5},
         {"images__interpolation": "bilinear"},
         {"images__jitter": [0.4, 0.4, 0.4, 0.1]},
         {"images__crop_scale": [0.5, 1.0]},
@@ -392,15 +394,33 @@ def test_the_parts_of_the_branches_sum_to_the_embedding() -> None:
     with torch.no_grad():
         net.places.weight.normal_()
         parts = net.parts_of(pictures(), PLACES)
-        whole = net.join(net.branches(pictures()), PLACES)
         # the rest knows nothing of the pictures: the bias, and the camera's row
         rest = net.fusion.linear.bias + torch.where(PLACES[:, None] >= 0, net.places.weight[PLACES.clamp(min=0)], 0.0)
-    assert relative_error(sum(parts.values()).numpy(), whole.numpy()) < 1e-6
+        vectors = net.branches(pictures())
+        weight = net.fusion.linear.weight
+        semantics = vectors["T_s"] @ weight[:, :16].T + slow_afem(net.afem, vectors["T_s"])
     assert torch.allclose(parts["rest"], rest, atol=1e-4)
+    assert torch.allclose(parts["appearance"], vectors["T_a"] @ weight[:, 16:].T, atol=1e-4)
+    assert torch.allclose(parts["semantics"], semantics, atol=1e-4)
     with pytest.raises(UsageError, match="enhances both branches together"):
         model(afem={"groups": 4, "input": "T_u"}).parts_of(pictures(), PLACES)
     with pytest.raises(UsageError, match="one branch only"):
         model(afem=None, semantics=None).parts_of(pictures(), PLACES)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"appearance__trunk": "convnext_atto", "appearance__last_stride": 1}, r"set model\.appearance\.last_stride=null"),
+        ({"appearance__weights": "none.pth"}, r"model\.appearance\.weights: found no file none\.pth; give yours with --set"),
+        ({"semantics__weights": "none.pth"}, r"model\.semantics\.weights: found no file none\.pth"),
+        ({"semantics__tower": "auto_pruned"}, r"unknown model\.semantics\.tower 'auto_pruned': did you mean 'auto-pruned'"),
+        ({"semantics__size": [40, 32]}, r"40 x 32 pixels, which its patches of 16 x 16 do not divide"),
+    ],
+)
+def test_messages_name_the_setting_that_is_meant(changes: dict, message: str) -> None:
+    with pytest.raises(ClipsenetError, match=message):
+        model(**changes)
 
 
 def test_gradients_reach_every_trainable_tensor() -> None:

@@ -4,11 +4,14 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
+import torch
 
 from clipsenet.cli import main
 from clipsenet.describing import Counts, Part, describe
 from clipsenet.drawing import count, draw_svg, draw_text
+from clipsenet.errors import ClipsenetError
 from clipsenet.recipe import load_recipe
+from test_tinyclip import published
 
 FULL = ("model.appearance.weights=null", "model.semantics.weights=null")
 
@@ -49,6 +52,24 @@ def test_other_settings_flow_otherwise() -> None:
         "neck",
         "classifier",
     ]
+
+
+def test_losses_that_learn_are_counted_where_they_stand() -> None:
+    before = parts_of("losses.identity.on=before")
+    assert before["classifier"].inputs == ("places",)
+    proxies = parts_of("losses.metric={kind: metric-learning, name: ProxyAnchorLoss}")
+    assert proxies["metric"].parameters == 576 * 2048
+    assert proxies["metric"].inputs == ("places",)
+
+
+def test_an_auto_pruned_tower_is_described_from_its_file(tmp_path: Path) -> None:
+    torch.save(published(), tmp_path / "pruned.pt")
+    pruned = ("model.semantics.tower=auto-pruned", "model.semantics.projection=7", "images.size=[64, 64]")
+    parts = parts_of(f"model.semantics.weights={tmp_path / 'pruned.pt'}", *pruned)
+    tower = [value for key, value in published().items() if ".visual." in key]
+    assert parts["semantics"].parameters == sum(value.numel() for value in tower) + 7  # the head's bias
+    with pytest.raises(ClipsenetError, match="no weights at none"):
+        parts_of("model.semantics.weights=none.pt", *pruned)
 
 
 def tiny(name: str, *inputs: str) -> Part:

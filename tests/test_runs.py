@@ -1,5 +1,6 @@
 import errno
 import json
+import re
 import subprocess
 import sys
 from copy import deepcopy as copy_of
@@ -16,6 +17,7 @@ from clipsenet.features import extract
 from clipsenet.protocol import Benchmark
 from clipsenet.recipe import Recipe, load_recipe
 from clipsenet.runs import Run, run_id, save_tensors, start_folder
+from clipsenet.training import train
 from conftest import tiny_recipe
 
 
@@ -134,14 +136,26 @@ def test_a_recipe_of_a_newer_format_is_refused(toy_run: Run, tmp_path: Path) -> 
         Run.open(folder)
 
 
-def test_a_run_of_format_1_is_still_read(toy_run: Run, toy_benchmark: Benchmark, tmp_path: Path) -> None:
-    folder = copy(toy_run, tmp_path / "a")
-    (folder / "recipe.yaml").write_text((folder / "recipe.yaml").read_text().replace("format: 2", "format: 1", 1))
-    theirs = {key.replace("appearance.", "trunk.", 1): value for key, value in load_file(folder / "last.safetensors").items()}
-    save_file(theirs, folder / "last.safetensors", {"clipsenet": json.dumps({"format": 1, "epoch": 2})})
+def test_a_run_of_format_1_is_still_read(toy_benchmark: Benchmark, tmp_path: Path) -> None:
+    now = train(tiny_recipe("model.dim=16", "schedule.epochs=1"), toy_benchmark, tmp_path / "now", device="cpu")
+    folder = copy(now, tmp_path / "then")
+    text = (folder / "recipe.yaml").read_text()
+    before, _, rest = text.partition("model:\n")
+    after = rest[re.search(r"^\w", rest, re.MULTILINE).start() :]  # type: ignore[union-attr]
+    model = "  trunk: resnet10t\n  weights: null\n  pooling: gap\n  last_stride: null\n  dim: 16\n"
+    model += "  neck: true\n  embedding: after\n"
+    (folder / "recipe.yaml").write_text(
+        f"{before}model:\n  kind: baseline\n{model}{after}".replace("format: 2", "format: 1", 1)
+    )
+    theirs = {
+        key.replace("appearance.", "trunk.", 1).replace("fusion.linear.", "linear.", 1): value
+        for key, value in load_file(folder / "last.safetensors").items()
+    }
+    assert {"trunk.network.bn1.weight", "linear.weight", "neck.weight"} <= theirs.keys()
+    save_file(theirs, folder / "last.safetensors", {"clipsenet": json.dumps({"format": 1, "epoch": 1})})
     found = Run.open(folder)
-    assert found.id == toy_run.id
-    assert np.array_equal(embeddings(found, toy_benchmark), embeddings(toy_run, toy_benchmark))
+    assert found.id == now.id
+    assert np.array_equal(embeddings(found, toy_benchmark), embeddings(now, toy_benchmark))
 
 
 def test_a_used_folder_is_not_begun_again_but_one_without_anything_saved_is(tmp_path: Path, toy_benchmark: Benchmark) -> None:

@@ -119,6 +119,10 @@ def test_positions_are_resampled_to_the_pictures_size(pruned: SemanticsSettings)
     given = published()["_image_encoder.module.visual.positional_embedding"].float()
     assert torch.equal(same[0], given)
     assert torch.equal(larger[0, 0], given[0])  # the class token has no place
+    # as many patches in another shape are not ours yet
+    flatter = Semantics(pruned, (32, 128), None).network.pos_embed
+    assert flatter.shape == same.shape
+    assert not torch.equal(flatter, same)
     # a grid whose values are all the same stays so at any size
     flat = {key: torch.ones_like(value) if "positional" in key else value for key, value in published().items()}
     assert pruned.weights is not None

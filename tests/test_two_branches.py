@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from clipsenet.cli import main
 from clipsenet.errors import ClipsenetError, Interrupted, UsageError
 from clipsenet.evaluation import evaluate
-from clipsenet.features import extract
+from clipsenet.features import Features, extract
 from clipsenet.protocol import Benchmark
 from clipsenet.recipe import EvaluationSettings, Recipe
 from clipsenet.removal import WithoutBranch, remove_branch
@@ -94,6 +94,32 @@ def test_resuming_goes_on_as_if_nothing_was(toy_benchmark: Benchmark, tmp_path: 
     assert stopped.losses + rest.losses == unbroken.losses
 
 
+def test_stopped_after_the_last_step_it_is_resumed_to_its_end(toy_benchmark: Benchmark, tmp_path: Path) -> None:
+    unbroken = Lines()
+    train(recipe(), toy_benchmark, tmp_path / "a", device="cpu", reporter=unbroken)
+    with pytest.raises(Interrupted):
+        train(recipe(), toy_benchmark, tmp_path / "b", device="cpu", reporter=Lines(stop_at=len(unbroken.losses)))
+    found = train(recipe(), toy_benchmark, tmp_path / "b", device="cpu", resume=True)
+    assert found.id == Run.open(tmp_path / "a").id
+    assert (tmp_path / "b" / "history.csv").read_text().count("\n") == 3
+
+
+def test_other_cameras_are_other_pictures_to_a_resumed_training(toy_benchmark: Benchmark, tmp_path: Path) -> None:
+    with pytest.raises(Interrupted):
+        train(recipe(), toy_benchmark, tmp_path / "b", device="cpu", reporter=Lines(stop_at=2))
+    labels = toy_benchmark.train.camera
+    swapped = Labels((labels.numbers + 1) % 3, labels.names)
+    other = replace(toy_benchmark, train=replace(toy_benchmark.train, camera=swapped))
+    with pytest.raises(ClipsenetError, match=r"trained on other pictures.*cameras or views"):
+        train(recipe(), other, tmp_path / "b", device="cpu", resume=True)
+
+
+def test_a_branch_frozen_at_random_weights_is_said(toy_benchmark: Benchmark, tmp_path: Path, caplog) -> None:
+    changes = ("schedule.epochs=1", "optimiser.branches={semantics: {frozen: true}}")
+    train(recipe(*changes), toy_benchmark, tmp_path / "a", device="cpu")
+    assert "the branch 'semantics' is frozen at RANDOM weights" in caplog.text
+
+
 def test_a_frozen_branch_is_resumed_frozen(toy_benchmark: Benchmark, tmp_path: Path) -> None:
     changes = ("optimiser.branches={appearance: {frozen: true}}",)
     with pytest.raises(Interrupted):
@@ -157,13 +183,13 @@ def test_the_card_says_which_labels_were_told(run: Run, toy_benchmark: Benchmark
     told = evaluate(run, toy_benchmark, EvaluationSettings(reference="none"))
     untold = evaluate(run, toy_benchmark, EvaluationSettings(reference="none", labels=False))
     count = len(toy_benchmark.test)
-    assert told.card.labels_at_test == f"true camera, of {count} of {count} pictures"
+    assert told.card.labels_at_test == f"true camera (by the names of the training set), of {count} of {count} pictures"
     assert untold.card.labels_at_test == "none (trained with rows of camera, which were not told)"
     half = toy_benchmark.test.camera.numbers.copy()
     half[: count // 2] = -1
     partly = replace(toy_benchmark, test=replace(toy_benchmark.test, camera=Labels(half, toy_benchmark.test.camera.names)))
     card = evaluate(run, partly, EvaluationSettings(reference="none")).card
-    assert card.labels_at_test == f"true camera, of {count - count // 2} of {count} pictures"
+    assert card.labels_at_test == f"true camera (by the names of the training set), of {count - count // 2} of {count} pictures"
 
 
 def test_a_training_set_without_the_labels_is_refused(toy_benchmark: Benchmark, tmp_path: Path) -> None:
@@ -192,6 +218,10 @@ def test_embed_and_compare_say_what_they_were_told(run: Run, toy_folder: Path, t
     assert "camera known to the network for 0 of 1 pictures, so all are embedded without" in out
     told = json.loads(call("embed", run.folder, toy_folder / "pictures.csv", "--to", tmp_path / "again", "--json"))
     assert told["labels_told"] == 144
+    call("embed", run.folder, toy_folder / "pictures.csv", "--to", tmp_path / "without", "--no-labels")
+    with_, without = (Features.load(tmp_path / name) for name in ("all", "without"))
+    assert (with_.labels_told, without.labels_told) == (True, False)
+    assert not np.allclose(with_.embeddings, without.embeddings)
     out = call("compare", run.folder, one, toy_folder / "shape000_c2_0.png")
     assert "camera known to the network for 0 of 2 pictures" in out
     assert "cosine similarity" in out
@@ -229,5 +259,6 @@ def test_the_scorecard_of_a_removed_branch_says_so(run: Run, toy_benchmark: Benc
         card = evaluate(run, toy_benchmark, EvaluationSettings(without=branch))
         assert f"WITHOUT {branch}" in card.card.embedding
         assert card.sections[0].lines[0].method == f"toy without {branch}"
+        assert not run.model.training
     with pytest.raises(UsageError, match="one branch only"):
         evaluate(toy_run, toy_benchmark, EvaluationSettings(without="semantics"))

@@ -7,9 +7,11 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from clipsenet.losses import Losses
 from clipsenet.models import AnySettings, Model, make_model, without_weights
 from clipsenet.models.baseline import BaselineSettings
 from clipsenet.models.clip_senet import SYMBOLS
+from clipsenet.models.semantics import with_shape
 from clipsenet.recipe import Recipe
 
 PICTURE, LABELS = "pictures", "labels"
@@ -56,7 +58,7 @@ class Counts:
 def describe(recipe: Recipe, counts: Counts | None = None) -> tuple[Part, ...]:
     """The parts of a recipe's network, in the order in which they are run.
 
-    Nothing is computed: shapes alone run through the network, and each part's inputs are those tensors that it is
+    No picture is computed: shapes alone run through the network, and each part's inputs are those tensors that it is
     really called with.
 
     Raises:
@@ -64,7 +66,7 @@ def describe(recipe: Recipe, counts: Counts | None = None) -> tuple[Part, ...]:
         ClipsenetError: an auto-pruned tower whose file is not there.
     """
     counts = counts or Counts()
-    settings = without_weights(_with_names(recipe.model, counts))
+    settings = without_weights(_with_shape(_with_names(recipe.model, counts)))
     model = make_model(settings, recipe.images.size, recipe.images.statistics).eval().to("meta")
     images = torch.empty(1, 3, *recipe.images.size, device="meta")
     places = torch.empty(1, dtype=torch.int64, device="meta")
@@ -87,11 +89,29 @@ def describe(recipe: Recipe, counts: Counts | None = None) -> tuple[Part, ...]:
         for name in calls.inputs
         if not isinstance(modules[name], nn.Identity)
     ]
-    if counts.vehicles is not None and any(loss.kind == "cross-entropy" for loss in recipe.losses.values()):
-        # no bias; in training only, the test does not pass it
-        size = model.dim * counts.vehicles
-        parts.append(Part("classifier", "Linear, in training only", "", counts.vehicles, (parts[-1].name,), size, size))
+    if counts.vehicles is not None:
+        parts += _losses(recipe, model.dim, counts.vehicles, before=_before_the_neck(parts), after=parts[-1].name)
     return tuple(parts)
+
+
+def _losses(recipe: Recipe, dim: int, vehicles: int, *, before: str, after: str) -> list[Part]:
+    """The losses that have numbers to learn: classifiers, proxies; in training only, the test does not pass them."""
+    made = Losses(recipe.losses, dim, vehicles)
+    parts = []
+    for (name, settings), loss in zip(recipe.losses.items(), made.parts, strict=True):
+        size = sum(p.numel() for p in loss.parameters())
+        if size:
+            source = before if settings.on == "before" else after
+            only = settings.kind == "cross-entropy" and sum(one.kind == settings.kind for one in recipe.losses.values()) == 1
+            adds = size if settings.kind == "cross-entropy" else 0  # a linear layer without bias
+            title, what = ("classifier" if only else name), f"{type(loss).__name__}, in training only"
+            parts.append(Part(title, what, "", vehicles, (source,), size, adds))
+    return parts
+
+
+def _before_the_neck(parts: list[Part]) -> str:
+    """The part whose vector the neck takes; the last one where there is no neck."""
+    return parts[-1].inputs[0] if parts[-1].name == "neck" else parts[-1].name
 
 
 class _Calls:
@@ -125,6 +145,13 @@ def _with_names(settings: AnySettings, counts: Counts) -> AnySettings:
         if getattr(settings.places, field) is None
     }
     return settings.model_copy(update={"places": settings.places.model_copy(update=update)})
+
+
+def _with_shape(settings: AnySettings) -> AnySettings:
+    """An auto-pruned tower's sizes, read from its file."""
+    if isinstance(settings, BaselineSettings) or settings.semantics is None:
+        return settings
+    return settings.model_copy(update={"semantics": with_shape(settings.semantics)})
 
 
 def _symbol(name: str, settings: AnySettings) -> str:

@@ -21,7 +21,7 @@ CELL = (8, 17)
 """Pixels of a character in the SVG."""
 
 
-@dataclass
+@dataclass(eq=False)
 class _Box:
     """A part in its row; one without lines is a bend, where an arrow only passes by."""
 

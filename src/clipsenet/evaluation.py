@@ -51,8 +51,9 @@ def evaluate(
     wanted = settings or run.recipe.evaluation
     masks = {text: _slice_mask(benchmark, text) for text in wanted.slices}
     require_matches(benchmark.test, benchmark.trials, benchmark.protocol.junk)  # before minutes of extraction
-    rows = run.model.place_rows(benchmark.test)
-    places = rows if wanted.labels else np.full_like(rows, UNKNOWN)
+    places = run.model.place_rows(benchmark.test)
+    if not wanted.labels:
+        places = np.full_like(places, UNKNOWN)
     model: nn.Module = run.model
     if wanted.without is not None:
         model = remove_branch(
@@ -148,7 +149,7 @@ def _labels_used(run: Run, places: Int[np.ndarray, " n"]) -> str:
     known = int((places != UNKNOWN).sum())
     if not known:
         return f"none (trained with rows of {what}, which were not told)"
-    return f"true {what}, of {known} of {len(places)} pictures"
+    return f"true {what} (by the names of the training set), of {known} of {len(places)} pictures"
 
 
 def _card(run: Run, benchmark: Benchmark, evaluation: Evaluation, labels: str, without: str | None) -> Card:

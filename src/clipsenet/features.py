@@ -35,6 +35,8 @@ class Features:
         sightings: the pictures.
         embeddings: ``(n, dim)`` float32, each of length 1.
         run_id: ``Run.id`` of the model that made them.
+        labels_told: whether the model was told camera or view of any of them; such embeddings and others of the same
+            run are not alike.
 
     Raises:
         ClipsenetError: another number of rows, or an embedding that is NaN or has no direction.
@@ -43,6 +45,7 @@ class Features:
     sightings: Sightings
     embeddings: Float[np.ndarray, "n dim"]
     run_id: str
+    labels_told: bool = False
 
     def __post_init__(self) -> None:
         if self.embeddings.ndim != 2 or len(self.embeddings) != len(self.sightings):
@@ -73,6 +76,7 @@ class Features:
             ClipsenetError: the folder is there already, or cannot be written.
         """
         card = {"format": FORMAT, "run_id": self.run_id, "pictures": len(self), "dim": self.dim}
+        card["labels_told"] = self.labels_told
 
         def write(partial: Path) -> None:
             save_file({"embeddings": np.ascontiguousarray(self.embeddings)}, partial / "embeddings.safetensors")
@@ -96,7 +100,7 @@ class Features:
                 )
             embeddings = load_file(folder / "embeddings.safetensors")["embeddings"]
             sightings = from_arrow(pq.read_table(folder / "sightings.parquet"), str(folder / "sightings.parquet"))
-            found = cls(sightings, embeddings, str(card["run_id"]))
+            found = cls(sightings, embeddings, str(card["run_id"]), bool(card.get("labels_told", False)))
             if (card["pictures"], card["dim"]) != (len(found), found.dim):
                 raise ValueError(f"card.json tells of {card['pictures']} x {card['dim']}, found {len(found)} x {found.dim}")
         except (OSError, KeyError, TypeError, ValueError, SafetensorError, pa.ArrowException) as error:
@@ -153,7 +157,7 @@ def extract(
                     progress(int(rows[-1]) + 1, len(sightings))
     finally:
         model.train(training)
-    return Features(sightings, embeddings, run_id)
+    return Features(sightings, embeddings, run_id, places is not None and bool((places >= 0).any()))
 
 
 def no_places(n: int, device: torch.device) -> Tensor:

@@ -76,7 +76,7 @@ def remove_branch(
     with torch.inference_mode():
         for images, rows in make_loader(pictures, in_order(len(sightings), batch), workers):
             parts = model.parts_of(images.to(device), place[rows].to(device))
-            total += parts[branch].double().sum(dim=0).cpu()
+            total += parts[branch].cpu().double().sum(dim=0)
             if progress is not None:
                 progress(int(rows[-1]) + 1, len(sightings))
-    return WithoutBranch(model, branch, (total / len(sightings)).float())
+    return WithoutBranch(model, branch, (total / len(sightings)).float()).eval()

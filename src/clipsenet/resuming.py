@@ -6,7 +6,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from jaxtyping import Int
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -15,7 +17,7 @@ from clipsenet.models import without_weights
 from clipsenet.models.clip_senet import ClipSenetSettings
 from clipsenet.recipe import FORMAT, Recipe
 from clipsenet.runs import read_facts, read_recipe, save_tensors, short_name
-from clipsenet.sightings import Sightings
+from clipsenet.sightings import UNKNOWN, Sightings
 from clipsenet.weights import load_state, read_state
 
 NAME = "resume.safetensors"
@@ -82,8 +84,8 @@ def load_progress(folder: Path, data: str, objective: nn.Module, optimiser: Opti
         )
     if facts["data"] != data:
         raise ClipsenetError(
-            f"{folder} was trained on other pictures, or on others in another order, with other vehicles or boxes; resume "
-            "with the same --data, and the same data settings"
+            f"{folder} was trained on other pictures, or on others in another order, with other vehicles, boxes, "
+            "cameras or views; resume with the same --data, and the same data settings"
         )
     tensors = read_state(path)
     load_state(
@@ -101,12 +103,13 @@ def load_progress(folder: Path, data: str, objective: nn.Module, optimiser: Opti
     return Progress(int(facts["epoch"]), int(facts["step"]), float(facts["best"]), str(facts["data"]), facts["sums"])
 
 
-def digest(pictures: Sightings) -> str:
-    """SHA-256 over path, vehicle number and box of the training pictures, in their order."""
+def digest(pictures: Sightings, places: Int[np.ndarray, " n"]) -> str:
+    """SHA-256 over path, vehicle number, box, and row of camera and view of the training pictures, in their order."""
     rows = zip(pictures.path.tolist(), pictures.vehicle.numbers.tolist(), strict=True)
     text = "\n".join(f"{short_name(path)} {vehicle}" for path, vehicle in rows)
     boxes = b"" if pictures.box is None else pictures.box.tobytes()
-    return hashlib.sha256(text.encode() + boxes).hexdigest()
+    rows_told = places.tobytes() if (places != UNKNOWN).any() else b""
+    return hashlib.sha256(text.encode() + boxes + rows_told).hexdigest()
 
 
 def as_begun(recipe: Recipe, folder: Path) -> Recipe:

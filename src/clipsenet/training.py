@@ -27,7 +27,7 @@ from clipsenet.resuming import Progress, as_begun, digest, forget_progress, load
 from clipsenet.runs import Run, save_checkpoint, start_folder, write_recipe
 from clipsenet.sampling import IdentitySampler
 from clipsenet.transforms import make_train_transform, seed_of
-from clipsenet.validation import check_before_training, require_places, validate
+from clipsenet.validation import check_before_training, require_places, validate, warn_of_frozen
 
 
 def train(
@@ -67,6 +67,10 @@ def train(
     sampler = IdentitySampler(vehicle, recipe.sampler, recipe.seed)
     recipe = as_begun(recipe, folder) if resume else recipe
     recipe = recipe.model_copy(update={"model": resolved(recipe.model, pictures)})
+    if recipe.model.places is not None:
+        require_places(recipe.model.places, recipe.model.places.of(pictures))
+    if not resume:
+        warn_of_frozen(recipe)
     # what is resumed needs no pretrained file any more
     begun = recipe.model_copy(update={"model": without_weights(recipe.model)}) if resume else recipe
     objective, optimiser = assemble(begun, len(names))
@@ -74,7 +78,7 @@ def train(
     if recipe.training.channels_last:
         objective.to(memory_format=torch.channels_last)
     wrapped, wrapped_optimiser = fabric.setup(objective, optimiser)
-    data = digest(pictures)
+    data = digest(pictures, model.place_rows(pictures))
     if resume:
         require_same_recipe(folder, recipe)
         progress = load_progress(folder, data, objective, optimiser)
@@ -92,13 +96,13 @@ def train(
         yielding=fabric.device.type == "cpu",
     )
     labels, place = torch.from_numpy(vehicle), torch.from_numpy(model.place_rows(pictures))
-    require_places(recipe.model.places, place.numpy())
     history = History(folder, progress.epoch)
     first_steps = len(sampler.batches(progress.epoch))
-    first = next(batches)
-    with fabric.autocast():
-        wide = spreads(model, first[0].to(fabric.device), place[first[1]].to(fabric.device))
-    batches = itertools.chain([first], batches)
+    wide: dict[str, float] = {}
+    if first := next(batches, None):  # none is left where a training stopped after its last step
+        with fabric.autocast():
+            wide = spreads(model, first[0].to(fabric.device), place[first[1]].to(fabric.device))
+        batches = itertools.chain([first], batches)
     text = _describe(recipe, benchmark, model, fabric.device, len(names), wide)
     report.begin(text, recipe.schedule.epochs, first_steps, progress.epoch)
 

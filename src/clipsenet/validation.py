@@ -38,14 +38,20 @@ def check_before_training(recipe: Recipe, benchmark: Benchmark) -> None:
     _warn_of_few(benchmark.train, recipe.sampler.pictures)
 
 
-def require_places(settings: PlaceSettings | None, rows: Int[np.ndarray, " n"]) -> None:
+def warn_of_frozen(recipe: Recipe) -> None:
+    """Say where a branch is frozen that nothing was loaded into: it stays as random as it begins."""
+    for name, branch in recipe.optimiser.branches.items():
+        part = getattr(recipe.model, name, recipe.model)
+        if branch.frozen and getattr(part, "weights", None) is None:
+            log.warning("the branch '%s' is frozen at RANDOM weights: give it some, or let it learn", name)
+
+
+def require_places(settings: PlaceSettings, rows: Int[np.ndarray, " n"]) -> None:
     """Refuse a network with camera and view rows where no training picture has one; warn where some have none.
 
     Raises:
         ClipsenetError: not one picture has the labels.
     """
-    if settings is None:
-        return
     without = int((rows == UNKNOWN).sum())
     if without == len(rows):
         raise ClipsenetError(

@@ -102,6 +102,9 @@ def embed(
     pictures: Annotated[Path, typer.Argument(help="A manifest, a folder of pictures, or one picture.")],
     to: Annotated[Path, typer.Option("--to", metavar="DIR", help="The features folder; new.")],
     checkpoint: CheckpointName = None,
+    labels: Annotated[
+        bool, typer.Option(help="Tell camera and view of the list to a network that has rows for them, or embed without.")
+    ] = True,
     set_: Set = None,
     skip_broken: SkipBroken = False,
     json_: AsJson = False,
@@ -137,6 +140,8 @@ def embed(
     else:
         require_files(sightings)
     places = opened.model.place_rows(sightings)
+    if not labels:
+        places.fill(UNKNOWN)
     with counting("extracting") as counter:
         features = extract(
             opened.model,
@@ -195,7 +200,7 @@ def compare(
     features = extract(opened.model, pair, opened.test_transform, opened.id, dim=opened.dim, device=find_device(device))
     similarity = float(features.embeddings[0] @ features.embeddings[1])
     if json_:
-        print_json({"cosine": similarity, "verdict": None, "run_id": opened.id})
+        print_json({"cosine": similarity, "verdict": None, "labels_told": 0, "run_id": opened.id})
         return
     _say_labels(opened, opened.model.place_rows(pair))
     out.print(f"cosine similarity {similarity:.4f} (run {opened.id[:16]}, checkpoint {opened.checkpoint})", markup=False)

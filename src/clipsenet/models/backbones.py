@@ -31,6 +31,7 @@ class Trunk(nn.Module):
     Args:
         settings: which network, its last stride, its pooling, its weights.
         size: height and width of the pictures, in pixels.
+        where: what stands before its settings' names, for messages.
 
     Attributes:
         dim: the length of its vectors.
@@ -41,22 +42,22 @@ class Trunk(nn.Module):
         ClipsenetError: a file that does not fit.
     """
 
-    def __init__(self, settings: TrunkSettings, size: tuple[int, int]) -> None:
+    def __init__(self, settings: TrunkSettings, size: tuple[int, int], where: str = "model.") -> None:
         super().__init__()
         network: Any = make_network(settings.trunk, size)
         pooling = settings.pooling
         self.network = network
         if settings.last_stride is not None:
-            set_last_stride(self.network, settings.trunk, settings.last_stride)
+            set_last_stride(self.network, settings.trunk, settings.last_stride, where)
         if settings.weights is not None:
-            load_pretrained(self.network, settings.trunk, settings.weights)
+            load_pretrained(self.network, settings.trunk, settings.weights, where)
         self.dim = int(network.num_features)
         if pooling == "own":
             self.dim = int(getattr(network, "head_hidden_size", self.dim))
         config = network.pretrained_cfg
         self.mean, self.std = tuple(config["mean"]), tuple(config["std"])
         self.pool = {"gap": GlobalAveragePooling, "gem": GeneralisedMeanPooling, "own": nn.Identity}[pooling]()
-        self.pooling = pooling
+        self.pooling, self.where = pooling, where
 
     def forward(self, images: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch dim"]:
         features = self.network.forward_features(images)
@@ -70,7 +71,7 @@ class Trunk(nn.Module):
         """A network's features as a list of places: maps are flattened, class and register tokens dropped."""
         if not isinstance(features, Tensor) or features.ndim not in (3, 4):
             shape = tuple(features.shape) if isinstance(features, Tensor) else type(features).__name__
-            raise UsageError(f"features of this trunk are {shape}, no map or list of places: set model.pooling=own")
+            raise UsageError(f"features of this trunk are {shape}, no map or list of places: set {self.where}pooling=own")
         if features.ndim == 3:
             return features[:, int(getattr(self.network, "num_prefix_tokens", 0)) :]
         if getattr(self.network, "output_fmt", "NCHW") == "NHWC":
@@ -106,19 +107,19 @@ def make_network(name: str, size: tuple[int, int], outputs: int = 0) -> nn.Modul
     return network
 
 
-def set_last_stride(network: nn.Module, name: str, stride: int) -> None:
+def set_last_stride(network: nn.Module, name: str, stride: int, where: str = "model.") -> None:
     """Give a ResNet's last stage this stride, without dilation (timm's ``output_stride`` would dilate).
 
     Raises:
         UsageError: not a ResNet, or one that blurs before it strides.
     """
     if not isinstance(network, ResNet):
-        raise UsageError(f"model.last_stride={stride}: trunk '{name}' is not a ResNet; leave model.last_stride unset")
+        raise UsageError(f"{where}last_stride={stride}: trunk '{name}' is not a ResNet; set {where}last_stride=null")
     first: Any = network.get_submodule("layer4.0")
     if stride == 2:
         return
     if not isinstance(first.aa, nn.Identity | None):
-        raise UsageError(f"model.last_stride={stride}: trunk '{name}' blurs where it strides; leave it unset")
+        raise UsageError(f"{where}last_stride={stride}: trunk '{name}' blurs where it strides; set {where}last_stride=null")
     for module in first.modules():
         if isinstance(module, nn.Conv2d) and module.stride == (2, 2):
             module.stride = (1, 1)

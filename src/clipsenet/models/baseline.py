@@ -2,8 +2,6 @@
 
 from typing import Literal
 
-from pydantic import model_validator
-
 from clipsenet.models.backbones import TrunkSettings
 from clipsenet.models.clip_senet import AppearanceSettings, ClipSenet, ClipSenetSettings, EmbeddingSettings
 from clipsenet.transforms import Three
@@ -14,11 +12,6 @@ class BaselineSettings(TrunkSettings, EmbeddingSettings):
 
     kind: Literal["baseline"] = "baseline"
 
-    @model_validator(mode="after")
-    def _belongs_together(self) -> "BaselineSettings":
-        self.as_clip_senet()
-        return self
-
     def as_clip_senet(self) -> ClipSenetSettings:
         """The same network as one branch of ``ClipSenet``."""
         trunk = AppearanceSettings(**{name: getattr(self, name) for name in TrunkSettings.model_fields})
@@ -28,6 +21,8 @@ class BaselineSettings(TrunkSettings, EmbeddingSettings):
 
 class Baseline(ClipSenet):
     """``(images, places) -> embeddings``: a trunk, an optional linear layer, the BNNeck."""
+
+    APPEARANCE = "model."
 
     def __init__(
         self, settings: BaselineSettings, size: tuple[int, int], statistics: tuple[Three, Three] | None = None

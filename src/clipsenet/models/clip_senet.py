@@ -79,13 +79,16 @@ class ClipSenet(nn.Module):
         UsageError, ClipsenetError: a part that is unknown or does not fit.
     """
 
+    APPEARANCE = "model.appearance."
+    """What stands before the trunk's settings, for messages."""
+
     def __init__(
         self, settings: ClipSenetSettings, size: tuple[int, int], statistics: tuple[Three, Three] | None = None
     ) -> None:
         super().__init__()
         self.settings = settings
         self.frozen: frozenset[str] = frozenset()
-        self.appearance = None if settings.appearance is None else Trunk(settings.appearance, size)
+        self.appearance = None if settings.appearance is None else Trunk(settings.appearance, size, self.APPEARANCE)
         if self.appearance is not None:
             statistics = statistics or (self.appearance.mean, self.appearance.std)
         self.semantics = None if settings.semantics is None else Semantics(settings.semantics, size, statistics)

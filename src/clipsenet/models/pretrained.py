@@ -13,8 +13,10 @@ from clipsenet.models.ibn import IBN_TRUNKS
 from clipsenet.models.tinyclip import image_tower, is_clip
 from clipsenet.weights import load_state, read_state
 
+COUNTER = ".num_batches_tracked"
 
-def load_pretrained(network: Any, name: str, path: Path, *, projection: bool = False) -> None:
+
+def load_pretrained(network: Any, name: str, path: Path, where: str = "model.", *, projection: bool = False) -> None:
     """Fill a network of timm, of ``IBN_TRUNKS``, or a CLIP tower, from a local file of its published weights.
 
     Position embeddings of another grid are resampled (bicubic, antialias). Nothing may be missing; only the classifier
@@ -24,15 +26,22 @@ def load_pretrained(network: Any, name: str, path: Path, *, projection: bool = F
         network: what is filled.
         name: its trunk's name.
         path: the file.
+        where: what stands before ``weights`` in the settings, for the message.
         projection: whether the network keeps its head (CLIP's projection).
 
     Raises:
         ClipsenetError: a file that is not there, broken, or of another network.
     """
+    if not path.is_file():
+        raise ClipsenetError(
+            f"{where}weights: found no file {path}; give yours with --set {where}weights=PATH (where published ones come from: "
+            f"docs/network.md), or begin at random with --set {where}weights=null"
+        )
     state: Mapping[str, Tensor] = read_state(path)
     if is_clip(state):
         state = image_tower(state, str(path))
     _refuse_plain_resnet(state, name, path)
+    state = _with_counters(state, network)
     load_state(network, _on_our_grid(state, network), str(path), surplus=() if projection else _classifier(network))
 
 
@@ -51,16 +60,24 @@ def _refuse_plain_resnet(state: Mapping[str, Tensor], name: str, path: Path) -> 
         )
 
 
+def _with_counters(state: Mapping[str, Tensor], network: Any) -> Mapping[str, Tensor]:
+    """Files of torch before 0.4.1 have no counters of batches; they are no weights, and begin at 0."""
+    if any(key.endswith(COUNTER) for key in state):
+        return state
+    return {**state, **{key: value for key, value in network.state_dict().items() if key.endswith(COUNTER)}}
+
+
 def _on_our_grid(state: Mapping[str, Tensor], network: Any) -> Mapping[str, Tensor]:
     """The state with the position embeddings of the network's own number of patches."""
     ours, given = getattr(network, "pos_embed", None), state.get("pos_embed")
     if not isinstance(ours, Tensor) or given is None or given.ndim != ours.ndim or given.shape[2:] != ours.shape[2:]:
         return state
-    if not hasattr(network, "patch_embed") or given.shape == ours.shape:
+    if not hasattr(network, "patch_embed"):
         return state
     prefix = 0 if getattr(network, "no_embed_class", False) else int(getattr(network, "num_prefix_tokens", 1))
-    patches = given.shape[1] - prefix
-    if patches < 1 or math.isqrt(patches) ** 2 != patches:
-        return state  # of no square grid: load_state says what came and what was wanted
-    resampled = resample_abs_pos_embed(given.float(), list(network.patch_embed.grid_size), num_prefix_tokens=prefix)
+    grid = tuple(network.patch_embed.grid_size)
+    root = math.isqrt(max(0, given.shape[1] - prefix))
+    if root == 0 or root * root != given.shape[1] - prefix or grid == (root, root):
+        return state  # ours already; or of no square grid: load_state says what came and what was wanted
+    resampled = resample_abs_pos_embed(given.float(), list(grid), num_prefix_tokens=prefix)
     return {**state, "pos_embed": resampled}

@@ -3,9 +3,10 @@
 from pathlib import Path
 from typing import Any, Literal
 
+import timm
 import torch
 from jaxtyping import Float
-from pydantic import Field
+from pydantic import Field, model_validator
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812 - the usual name
@@ -14,7 +15,7 @@ from clipsenet.errors import UsageError
 from clipsenet.models.backbones import make_network
 from clipsenet.models.pretrained import load_pretrained
 from clipsenet.models.tinyclip import PrunedShape, image_tower, is_clip, make_pruned, pruned_shape
-from clipsenet.settings import Settings
+from clipsenet.settings import Settings, closest
 from clipsenet.transforms import Pixels, Three
 from clipsenet.weights import read_state
 
@@ -45,6 +46,22 @@ class SemanticsSettings(Settings):
     shape: PrunedShape | None = Field(
         default=None, description="Sizes of an auto-pruned tower; none: read from its weights when a training starts."
     )
+
+    @model_validator(mode="after")
+    def _belongs_together(self) -> "SemanticsSettings":
+        if self.shape is not None and self.tower != AUTO_PRUNED:
+            raise ValueError(f"no shape where the tower is '{self.tower}': sizes are those of tower=auto-pruned")
+        return self
+
+
+def _require_patches(network: Any, size: tuple[int, int]) -> None:
+    """A patch that does not divide the size would leave the last pixels out without a word."""
+    patch = network.patch_embed.patch_size
+    if size[0] % patch[0] or size[1] % patch[1]:
+        raise UsageError(
+            f"the semantic branch sees {size[0]} x {size[1]} pixels, which its patches of {patch[0]} x {patch[1]} "
+            "do not divide; set images.size or model.semantics.size to a multiple"
+        )
 
 
 def with_shape(settings: SemanticsSettings) -> SemanticsSettings:
@@ -100,13 +117,17 @@ class Semantics(nn.Module):
             network = make_pruned(settings.shape, self.size, outputs)
             own = CLIP_STATISTICS
         else:
+            if not timm.is_model(settings.tower):
+                known = [AUTO_PRUNED, *timm.list_models("vit_*"), *timm.list_pretrained("vit_*tinyclip*")]
+                raise UsageError(f"unknown model.semantics.tower '{settings.tower}': {closest(settings.tower, known)}")
             network = make_network(settings.tower, self.size, outputs)
             if not isinstance(network, VisionTransformer):
                 raise UsageError(f"model.semantics.tower='{settings.tower}' is no vision transformer of timm; choose one")
             config: Any = network.pretrained_cfg
             own = (tuple(config["mean"]), tuple(config["std"]))
+        _require_patches(network, self.size)
         if settings.weights is not None:
-            load_pretrained(network, settings.tower, settings.weights, projection=outputs > 0)
+            load_pretrained(network, settings.tower, settings.weights, "model.semantics.", projection=outputs > 0)
         self.network = network
         self.projects = outputs > 0
         self.dim = outputs or int(network.num_features)
