@@ -231,7 +231,7 @@ def test_a_gradient_that_is_not_finite_never_reaches_the_weights(
             model.neck.weight.grad[0] = float("nan")
 
     model = make_model(tiny_recipe().model, (32, 32))
-    monkeypatch.setattr("clipsenet.training.make_model", lambda *_: model)
+    monkeypatch.setattr("clipsenet.assembling.make_model", lambda *_: model)
     monkeypatch.setattr(Fabric, "backward", poisoned)
     wanted = r"epoch 2, step 3: the gradient of model\.neck\.weight, .*what was saved before is untouched"
     with pytest.raises(ClipsenetError, match=wanted):
@@ -281,7 +281,7 @@ def test_the_model_in_memory_and_the_one_on_disk_embed_alike(
     toy_benchmark: Benchmark, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = make_model(tiny_recipe().model, (32, 32))
-    monkeypatch.setattr("clipsenet.training.make_model", lambda *_: model)
+    monkeypatch.setattr("clipsenet.assembling.make_model", lambda *_: model)
     run = train(tiny_recipe(), toy_benchmark, tmp_path / "a", device="cpu")
     few = toy_benchmark.test[np.arange(6)]
     made = [extract(one, few, run.test_transform, "x", dim=run.dim).embeddings for one in (model, run.model)]
