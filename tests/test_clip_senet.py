@@ -206,7 +206,7 @@ def test_without_parts_it_is_sem_tinyclip_alone_and_the_baseline() -> None:
         ({"appearance": None, "semantics": None, "afem": None}, "at least one branch"),
         ({"semantics": None}, "semantics where there is an afem"),
         ({"appearance": None, "places__on": "T_a"}, "no appearance branch"),
-        ({"kind": "clipsenet"}, "clipsenet"),
+        ({"kind": "clipsenet"}, r"'model\.kind' is 'clipsenet', wanted: 'baseline', 'clip-senet'"),
         ({"semantics__shape": {"width": 1, "patch": 1, "projection": 1, "blocks": []}}, "sizes are those of tower=auto-pruned"),
         ({"afem__reading": "parallel"}, "'heads', 'slices' or 'chunks'"),
         ({"semantics__towr": "x"}, "unknown setting 'model.semantics.towr': did you mean 'tower'"),

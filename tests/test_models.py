@@ -197,3 +197,32 @@ def test_ibn_trunks_agree_with_the_published_networks(name: str, stride: int) ->
         found = trunk(torch.from_numpy(arrays["images"])).numpy()
     wanted = arrays[wanted_key]
     assert relative_error(found, wanted) < 1e-3
+
+
+def test_ibn_nets_files_load_in_new_and_old_form_and_a_plain_resnet_is_named(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    state = dict(make_network("resnet18_ibn_a", SIZE).state_dict())
+    classifier = {"fc.weight": torch.zeros(1000, 512), "fc.bias": torch.zeros(1000)}
+    counters = {key for key in state if key.endswith("num_batches_tracked")}
+    forms = {
+        "new": state | classifier,
+        "old": {"state_dict": {f"module.{key}": value for key, value in (state | classifier).items()}, "epoch": 90},
+        "ancient": {key: value for key, value in (state | classifier).items() if key not in counters},
+    }
+    for name, form in forms.items():
+        torch.save(form, tmp_path / f"{name}.pth")
+        network = make_network("resnet18_ibn_a", SIZE)
+        load_pretrained(network, "resnet18_ibn_a", tmp_path / f"{name}.pth")
+        assert all(torch.equal(value, state[key]) for key, value in network.state_dict().items())
+    for name, broken, message in (
+        ("missing", {key: value for key, value in state.items() if key != "layer1.0.bn1.IN.weight"}, "layer1.0.bn1.IN.weight"),
+        ("left", state | {"head.weight": torch.zeros(1)}, "1 left over: head.weight"),
+        (
+            "plain",
+            dict(make_network("resnet18", SIZE).state_dict()),
+            "holds a plain ResNet .* wanted resnet18_ibn_a: give IBN-Net's",
+        ),
+    ):
+        torch.save(broken, tmp_path / f"{name}.pth")
+        with pytest.raises(ClipsenetError, match=message):
+            load_pretrained(make_network("resnet18_ibn_a", SIZE), "resnet18_ibn_a", tmp_path / f"{name}.pth")

@@ -153,6 +153,9 @@ def _explain(cls: type[Settings], error: Any, values: Any) -> str:
     if error["type"] == "extra_forbidden":
         known = _names_inside(cls, steps[:-1])
         return f"unknown setting '{name}'" + (f": {closest(steps[-1], known)}" if known else "")
+    if error["type"] == "union_tag_invalid":
+        found = error["ctx"]
+        return f"'{name}.kind' is '{found['tag']}', wanted: {found['expected_tags']}"
     if error["type"] == "missing":
         return f"'{name}' is missing"
     wanted = error["msg"].removeprefix("Input should be ").removeprefix("Value error, ")

@@ -32,17 +32,26 @@ def load_pretrained(network: Any, name: str, path: Path, where: str = "model.", 
     Raises:
         ClipsenetError: a file that is not there, broken, or of another network.
     """
-    if not path.is_file():
-        raise ClipsenetError(
-            f"{where}weights: found no file {path}; give yours with --set {where}weights=PATH (where published ones come from: "
-            f"docs/network.md), or begin at random with --set {where}weights=null"
-        )
-    state: Mapping[str, Tensor] = read_state(path)
+    state: Mapping[str, Tensor] = read_weights(path, where)
     if is_clip(state):
         state = image_tower(state, str(path))
     _refuse_plain_resnet(state, name, path)
     state = _with_counters(state, network)
     load_state(network, _on_our_grid(state, network), str(path), surplus=() if projection else _classifier(network))
+
+
+def read_weights(path: Path, where: str) -> dict[str, Tensor]:
+    """A state dict from the file that the setting ``<where>weights`` names.
+
+    Raises:
+        ClipsenetError: no such file, broken, or with more than tensors in it.
+    """
+    if not path.is_file():
+        raise ClipsenetError(
+            f"{where}weights: found no file {path}; give yours with --set {where}weights=PATH (where published ones come from: "
+            f"docs/network.md), or begin at random with --set {where}weights=null"
+        )
+    return read_state(path)
 
 
 def _classifier(network: Any) -> list[str]:

@@ -13,11 +13,10 @@ from torch.nn import functional as F  # noqa: N812 - the usual name
 
 from clipsenet.errors import UsageError
 from clipsenet.models.backbones import make_network
-from clipsenet.models.pretrained import load_pretrained
+from clipsenet.models.pretrained import load_pretrained, read_weights
 from clipsenet.models.tinyclip import PrunedShape, image_tower, is_clip, make_pruned, pruned_shape
 from clipsenet.settings import Settings, closest
 from clipsenet.transforms import Pixels, Three
-from clipsenet.weights import read_state
 
 AUTO_PRUNED = "auto-pruned"
 """The tower whose sizes come from its file."""
@@ -75,7 +74,7 @@ def with_shape(settings: SemanticsSettings) -> SemanticsSettings:
         return settings
     if settings.weights is None:
         raise UsageError("model.semantics.tower=auto-pruned takes every size from a file: set model.semantics.weights")
-    state = read_state(settings.weights)
+    state = read_weights(settings.weights, "model.semantics.")
     if not is_clip(state):
         raise UsageError(f"{settings.weights} is no file of CLIP's image tower: model.semantics.tower=auto-pruned wants one")
     shape = pruned_shape(image_tower(state, str(settings.weights)), str(settings.weights))
