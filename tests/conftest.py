@@ -1,6 +1,8 @@
 """What many tests need: the reference outputs, the real pictures, a toy set and a run trained on it."""
 
 import os
+import subprocess
+import sys
 import zlib
 from pathlib import Path
 
@@ -92,3 +94,13 @@ def tiny_recipe(*assignments: str) -> Recipe:
 def toy_run(tmp_path_factory: pytest.TempPathFactory, toy_benchmark: Benchmark) -> Run:
     """A run of two epochs: enough to be loaded, not enough to be good."""
     return train(tiny_recipe(), toy_benchmark, tmp_path_factory.mktemp("run") / "run", device="cpu")
+
+
+def id_in_another_process(folder: Path, threads: int) -> str:
+    """``Run.id`` of a run folder as a fresh process with so many threads finds it."""
+    program = (
+        "import sys, torch; torch.set_num_threads(int(sys.argv[2])); from pathlib import Path; "
+        "from clipsenet.runs import Run; print(Run.open(Path(sys.argv[1])).id)"
+    )
+    command = [sys.executable, "-c", program, str(folder), str(threads)]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()

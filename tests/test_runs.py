@@ -1,8 +1,6 @@
 import errno
 import json
 import re
-import subprocess
-import sys
 from copy import deepcopy as copy_of
 from pathlib import Path
 
@@ -18,7 +16,7 @@ from clipsenet.protocol import Benchmark
 from clipsenet.recipe import Recipe, load_recipe
 from clipsenet.runs import Run, run_id, save_tensors, start_folder
 from clipsenet.training import train
-from conftest import tiny_recipe
+from conftest import id_in_another_process, tiny_recipe
 
 
 def embeddings(run: Run, benchmark: Benchmark) -> np.ndarray:
@@ -62,13 +60,7 @@ def test_reloading_from_the_folder_alone_gives_the_same_embeddings_bit_for_bit(
 
 
 def test_the_id_is_the_same_in_another_process_and_with_other_threads(toy_run: Run) -> None:
-    program = (
-        "import sys, torch; torch.set_num_threads(int(sys.argv[2])); from pathlib import Path; "
-        "from clipsenet.runs import Run; print(Run.open(Path(sys.argv[1])).id)"
-    )
-    for threads in ("1", "2"):
-        command = [sys.executable, "-c", program, str(toy_run.folder), threads]
-        assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() == toy_run.id
+    assert {id_in_another_process(toy_run.folder, threads) for threads in (1, 2)} == {toy_run.id}
 
 
 def test_the_id_follows_weights_and_what_the_test_does_and_nothing_else(toy_run: Run) -> None:

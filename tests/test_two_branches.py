@@ -21,7 +21,7 @@ from clipsenet.reporting import Reporter
 from clipsenet.runs import Run, run_id
 from clipsenet.sightings import Labels, Sightings
 from clipsenet.training import train
-from conftest import tiny_recipe
+from conftest import id_in_another_process, tiny_recipe
 from test_tinyclip import published
 
 
@@ -164,16 +164,7 @@ def test_saved_and_loaded_it_is_the_same_and_its_id_too(run: Run, toy_benchmark:
 
 
 def test_the_id_is_the_same_in_another_process_and_with_other_threads(run: Run) -> None:
-    import subprocess
-    import sys
-
-    program = (
-        "import sys, torch; torch.set_num_threads(int(sys.argv[2])); from pathlib import Path; "
-        "from clipsenet.runs import Run; print(Run.open(Path(sys.argv[1])).id)"
-    )
-    for threads in ("1", "2"):
-        command = [sys.executable, "-c", program, str(run.folder), threads]
-        assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() == run.id
+    assert {id_in_another_process(run.folder, threads) for threads in (1, 2)} == {run.id}
 
 
 # labels at test
