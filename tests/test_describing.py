@@ -42,6 +42,7 @@ def test_the_papers_network_as_its_code_runs() -> None:
     assert coarse["appearance"].multiply_adds / 1e9 == pytest.approx(16.3, abs=0.05)
 
 
+@pytest.mark.slow
 def test_other_settings_flow_otherwise() -> None:
     parts = parts_of("model.afem.input=T_u", "model.places.on=T_a")
     assert parts["afem"].inputs == ("fusion",)
@@ -54,6 +55,7 @@ def test_other_settings_flow_otherwise() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_losses_that_learn_are_counted_where_they_stand() -> None:
     before = parts_of("losses.identity.on=before")
     assert before["classifier"].inputs == ("places",)
@@ -135,6 +137,7 @@ def test_large_numbers_in_three_digits() -> None:
     assert [count(number) for number in (7, 1_234, 20_301_414_400, 4_096_000)] == ["7", "1.23 k", "20.3 G", "4.1 M"]
 
 
+@pytest.mark.slow
 def test_describe_counts_what_it_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def run(*words: str) -> str:
         with pytest.raises(SystemExit, match="0"):

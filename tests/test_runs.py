@@ -59,6 +59,7 @@ def test_reloading_from_the_folder_alone_gives_the_same_embeddings_bit_for_bit(
     assert np.array_equal(embeddings(moved, toy_benchmark), embeddings(toy_run, toy_benchmark))
 
 
+@pytest.mark.slow
 def test_the_id_is_the_same_in_another_process_and_with_other_threads(toy_run: Run) -> None:
     assert {id_in_another_process(toy_run.folder, threads) for threads in (1, 2)} == {toy_run.id}
 

@@ -239,6 +239,7 @@ def test_a_gradient_that_is_not_finite_never_reaches_the_weights(
     assert all(torch.isfinite(p).all() for p in model.parameters())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", ["true", "false"])
 def test_validation_changes_no_weight_in_either_memory_layout(toy_benchmark: Benchmark, tmp_path: Path, layout: str) -> None:
     # drop path: a network that draws, so that a validation that touches the generator is seen, too
@@ -250,6 +251,7 @@ def test_validation_changes_no_weight_in_either_memory_layout(toy_benchmark: Ben
     assert len(ids) == 1
 
 
+@pytest.mark.slow
 def test_a_network_that_draws_is_resumed_exactly(toy_benchmark: Benchmark, tmp_path: Path) -> None:
     recipe = tiny_recipe("model.trunk=nextvit_small", "sampler.pictures=2")
     unbroken = losses_of(recipe, toy_benchmark, tmp_path / "a")

@@ -73,6 +73,7 @@ def test_the_first_line_tells_the_spreads_and_the_run_keeps_the_cameras(toy_benc
     assert found.recipe.model.places.cameras == ("1", "2", "3")
 
 
+@pytest.mark.slow
 def test_measuring_the_spreads_changes_no_training(toy_benchmark: Benchmark, tmp_path: Path, monkeypatch) -> None:
     first = Lines()
     train(recipe(), toy_benchmark, tmp_path / "a", device="cpu", reporter=first)
@@ -84,6 +85,7 @@ def test_measuring_the_spreads_changes_no_training(toy_benchmark: Benchmark, tmp
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
 
 
+@pytest.mark.slow
 def test_resuming_goes_on_as_if_nothing_was(toy_benchmark: Benchmark, tmp_path: Path) -> None:
     changes = ("optimiser.branches={semantics: {rate: 0.5}}", "optimiser.decay_all=false")
     unbroken, stopped, rest = Lines(), Lines(stop_at=4), Lines()
@@ -94,6 +96,7 @@ def test_resuming_goes_on_as_if_nothing_was(toy_benchmark: Benchmark, tmp_path: 
     assert stopped.losses + rest.losses == unbroken.losses
 
 
+@pytest.mark.slow
 def test_stopped_after_the_last_step_it_is_resumed_to_its_end(toy_benchmark: Benchmark, tmp_path: Path) -> None:
     unbroken = Lines()
     train(recipe(), toy_benchmark, tmp_path / "a", device="cpu", reporter=unbroken)
@@ -131,6 +134,7 @@ def test_a_frozen_branch_is_resumed_frozen(toy_benchmark: Benchmark, tmp_path: P
             assert torch.equal(value, before[f"objective.model.{name}"])
 
 
+@pytest.mark.slow
 def test_an_auto_pruned_tower_needs_its_file_only_to_begin(toy_benchmark: Benchmark, tmp_path: Path) -> None:
     torch.save(published(), tmp_path / "pruned.pt")
     pruned = (
@@ -163,6 +167,7 @@ def test_saved_and_loaded_it_is_the_same_and_its_id_too(run: Run, toy_benchmark:
     assert run_id(run.model, run.recipe.model_copy(update={"model": renamed})) != run.id
 
 
+@pytest.mark.slow
 def test_the_id_is_the_same_in_another_process_and_with_other_threads(run: Run) -> None:
     assert {id_in_another_process(run.folder, threads) for threads in (1, 2)} == {run.id}
 
