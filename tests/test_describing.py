@@ -11,6 +11,7 @@ from clipsenet.describing import Counts, Part, describe
 from clipsenet.drawing import count, draw_svg, draw_text
 from clipsenet.errors import ClipsenetError
 from clipsenet.recipe import load_recipe
+from conftest import ROOT
 from test_tinyclip import published
 
 FULL = ("model.appearance.weights=null", "model.semantics.weights=null")
@@ -131,6 +132,11 @@ def test_boxes_do_not_overlap_and_every_arrow_is_drawn(assignments: tuple[str, .
         (start_x, start_y), (end_x, end_y) = (tuple(map(float, point.split(","))) for point in (points[0], points[-1]))
         assert any(x < end_x < x + width and y == end_y for x, y, width, _ in boxes)
         assert any(x < start_x < x + width and y + height == start_y for x, y, width, height in boxes)
+
+
+def test_the_drawing_in_the_docs_is_what_the_code_draws_today() -> None:
+    drawn = draw_svg(list(parts_of().values()), "3 x 320 x 320", "veri776, as its code runs")
+    assert (ROOT / "docs" / "clip-senet.svg").read_text(encoding="utf-8") == drawn
 
 
 def test_large_numbers_in_three_digits() -> None:

@@ -8,7 +8,6 @@ import torch
 from clipsenet.assembling import assemble
 from clipsenet.describing import Counts, describe
 from clipsenet.models import resolved
-from clipsenet.models.baseline import BaselineSettings
 from clipsenet.models.clip_senet import ClipSenetSettings
 from clipsenet.recipe import Recipe, load_recipe, own_recipes
 from clipsenet.sightings import Sightings
@@ -80,9 +79,7 @@ def test_recipes_of_the_paper_say_that_we_never_trained_them() -> None:
 def test_recipes_of_the_paper_differ_from_the_full_one_where_they_say_so() -> None:
     def values(name: str) -> dict[str, Any]:
         recipe = load_recipe(name)
-        if isinstance(recipe.model, BaselineSettings):
-            recipe = recipe.model_copy(update={"model": recipe.model.as_clip_senet()})
-        return flat(recipe.to_values())
+        return flat(recipe.model_copy(update={"model": recipe.model.as_clip_senet()}).to_values())
 
     def different(name: str, other: str = "veri776") -> set[str]:
         ours, theirs = values(name), values(other)

@@ -229,13 +229,15 @@ def test_embed_and_compare_say_what_they_were_told(run: Run, toy_folder: Path, t
 def test_removing_a_branch_leaves_what_the_other_knows(run: Run, toy_benchmark: Benchmark) -> None:
     test = toy_benchmark.test
     rows = run.model.place_rows(test)
-    bare = remove_branch(run.model, "semantics", test, run.test_transform, rows, batch=7)
+    bare, spread = remove_branch(run.model, "semantics", test, run.test_transform, rows, batch=7)
     images = torch.stack([run.test_transform(image) for image in opened(test)])
     places = torch.from_numpy(rows)
     with torch.inference_mode():
         parts = run.model.parts_of(images, places)
         wanted = run.model.embed(parts["appearance"] + parts["rest"] + parts["semantics"].mean(dim=0))
         assert torch.allclose(bare(images, places), wanted, atol=1e-4)
+        for name in ("appearance", "semantics"):
+            assert spread[name] == pytest.approx(parts[name].var(dim=0, correction=0).mean().sqrt().item(), rel=1e-3)
         # other pixels for the removed branch alone change nothing
         semantics = run.model.semantics.network.patch_embed.proj
         semantics.bias.data += 3.0
@@ -254,6 +256,7 @@ def test_the_scorecard_of_a_removed_branch_says_so(run: Run, toy_benchmark: Benc
     for branch in ("appearance", "semantics"):
         card = evaluate(run, toy_benchmark, EvaluationSettings(without=branch))
         assert f"WITHOUT {branch}" in card.card.embedding
+        assert re.search(r"part of T over the tested pictures: appearance \d.*, semantics \d", " ".join(card.card.notes))
         assert card.sections[0].lines[0].method == f"toy without {branch}"
         assert not run.model.training
     with pytest.raises(UsageError, match="one branch only"):

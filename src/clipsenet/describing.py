@@ -8,11 +8,10 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from clipsenet.losses import Losses
-from clipsenet.models import AnySettings, Model, make_model, without_weights
-from clipsenet.models.baseline import BaselineSettings
+from clipsenet.models import AnySettings, Model, make_model, resolved, without_weights
 from clipsenet.models.clip_senet import SYMBOLS
-from clipsenet.models.semantics import with_shape
 from clipsenet.recipe import Recipe
+from clipsenet.sightings import Sightings
 
 PICTURE, LABELS = "pictures", "labels"
 """What comes in: the pixels, and the row of camera and view."""
@@ -66,7 +65,7 @@ def describe(recipe: Recipe, counts: Counts | None = None) -> tuple[Part, ...]:
         ClipsenetError: an auto-pruned tower whose file is not there.
     """
     counts = counts or Counts()
-    settings = without_weights(_with_shape(_with_names(recipe.model, counts)))
+    settings = without_weights(resolved(_with_names(recipe.model, counts), Sightings.of([])))
     model = make_model(settings, recipe.images.size, recipe.images.statistics).eval().to("meta")
     images = torch.empty(1, 3, *recipe.images.size, device="meta")
     places = torch.empty(1, dtype=torch.int64, device="meta")
@@ -104,8 +103,8 @@ def _losses(recipe: Recipe, dim: int, vehicles: int, *, before: str, after: str)
             source = before if settings.on == "before" else after
             only = settings.kind == "cross-entropy" and sum(one.kind == settings.kind for one in recipe.losses.values()) == 1
             adds = size if settings.kind == "cross-entropy" else 0  # a linear layer without bias
-            title, what = ("classifier" if only else name), f"{type(loss).__name__}, in training only"
-            parts.append(Part(title, what, "", vehicles, (source,), size, adds))
+            what = "Linear" if settings.kind == "cross-entropy" else type(loss).__name__
+            parts.append(Part("classifier" if only else name, f"{what}, in training only", "", vehicles, (source,), size, adds))
     return parts
 
 
@@ -147,13 +146,6 @@ def _with_names(settings: AnySettings, counts: Counts) -> AnySettings:
     return settings.model_copy(update={"places": settings.places.model_copy(update=update)})
 
 
-def _with_shape(settings: AnySettings) -> AnySettings:
-    """An auto-pruned tower's sizes, read from its file."""
-    if isinstance(settings, BaselineSettings) or settings.semantics is None:
-        return settings
-    return settings.model_copy(update={"semantics": with_shape(settings.semantics)})
-
-
 def _symbol(name: str, settings: AnySettings) -> str:
     if name == "places" and settings.places is not None:
         return settings.places.on
@@ -161,7 +153,7 @@ def _symbol(name: str, settings: AnySettings) -> str:
 
 
 def _what(name: str, part: nn.Module, settings: AnySettings) -> str:
-    whole = settings.as_clip_senet() if isinstance(settings, BaselineSettings) else settings
+    whole = settings.as_clip_senet()
     if name == "appearance" and whole.appearance is not None:
         return whole.appearance.trunk
     if name == "semantics" and whole.semantics is not None:

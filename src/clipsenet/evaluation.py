@@ -55,8 +55,9 @@ def evaluate(
     if not wanted.labels:
         places = np.full_like(places, UNKNOWN)
     model: nn.Module = run.model
+    notes: list[str] = []
     if wanted.without is not None:
-        model = remove_branch(
+        model, spread = remove_branch(
             run.model,
             wanted.without,
             benchmark.test,
@@ -67,6 +68,8 @@ def evaluate(
             device=device,
             progress=progress,
         )
+        widths = ", ".join(f"{name} {value:.2f}" for name, value in spread.items())
+        notes.append(f"spread of each branch's part of T over the tested pictures: {widths}")
     features = extract(
         model,
         benchmark.test,
@@ -90,7 +93,7 @@ def evaluate(
         for title, rows in ((text, mask), (f"not {text}", ~mask)):
             if any(_count(result, rows) for result in methods[0][1].results):
                 sections.append(_section(title, methods, rows, wanted.intervals))
-    return Scorecard(_card(run, benchmark, methods[0][1], _labels_used(run, places), wanted.without), tuple(sections))
+    return Scorecard(_card(run, benchmark, methods[0][1], _labels_used(run, places), wanted.without, notes), tuple(sections))
 
 
 def _section(title: str, methods: list[tuple[str, Evaluation]], mask: Bool[np.ndarray, " n"] | None, draws: int) -> Section:
@@ -152,7 +155,9 @@ def _labels_used(run: Run, places: Int[np.ndarray, " n"]) -> str:
     return f"true {what} (by the names of the training set), of {known} of {len(places)} pictures"
 
 
-def _card(run: Run, benchmark: Benchmark, evaluation: Evaluation, labels: str, without: str | None) -> Card:
+def _card(
+    run: Run, benchmark: Benchmark, evaluation: Evaluation, labels: str, without: str | None, notes: Sequence[str]
+) -> Card:
     height, width = run.recipe.images.size
     model = run.recipe.model
     return Card(
@@ -173,7 +178,7 @@ def _card(run: Run, benchmark: Benchmark, evaluation: Evaluation, labels: str, w
         + f"{run.dim}-d, unit length"
         + (f", WITHOUT {without}: its part of T replaced by its mean over the tested pictures" if without else ""),
         run_id=run.id,
-        notes=(*benchmark.notes, *_trained_on(run, benchmark)),
+        notes=(*benchmark.notes, *notes, *_trained_on(run, benchmark)),
     )
 
 

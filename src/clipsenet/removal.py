@@ -12,6 +12,8 @@ from clipsenet.models.clip_senet import Branch
 from clipsenet.sightings import Sightings
 from clipsenet.transforms import Transform
 
+PARTS: tuple[Branch, ...] = ("appearance", "semantics")
+
 
 class WithoutBranch(nn.Module):
     """``(images, places) -> embeddings`` with one branch's part of T replaced by a constant.
@@ -51,8 +53,10 @@ def remove_branch(
     workers: int = 0,
     device: torch.device | str = "cpu",
     progress: Progress | None = None,
-) -> WithoutBranch:
-    """The model without a branch; the part's mean is taken over these pictures, without their labels.
+) -> tuple[WithoutBranch, dict[Branch, float]]:
+    """The model without a branch, and how wide each branch's part of T is, both over these pictures.
+
+    The width is the root of the variance over the pictures, averaged over T's components.
 
     Args:
         model: in evaluation mode.
@@ -69,14 +73,19 @@ def remove_branch(
         UsageError: one branch only, or branches that are mixed before the sum.
         PictureError: a picture that cannot be used.
     """
-    total = torch.zeros(model.dim, dtype=torch.float64)
+    total, squares = (torch.zeros(len(PARTS), model.dim, dtype=torch.float64) for _ in range(2))
     place = torch.from_numpy(places)
     pictures = SightingImages(sightings, transform)
     model.eval().to(device)
     with torch.inference_mode():
         for images, rows in make_loader(pictures, in_order(len(sightings), batch), workers):
             parts = model.parts_of(images.to(device), place[rows].to(device))
-            total += parts[branch].cpu().double().sum(dim=0)
+            both = torch.stack([parts[name] for name in PARTS]).cpu().double()
+            total += both.sum(dim=1)
+            squares += both.square().sum(dim=1)
             if progress is not None:
                 progress(int(rows[-1]) + 1, len(sightings))
-    return WithoutBranch(model, branch, (total / len(sightings)).float()).eval()
+    mean = total / len(sightings)
+    spread = (squares / len(sightings) - mean.square()).clamp(min=0).mean(dim=1).sqrt()
+    bare = WithoutBranch(model, branch, mean[PARTS.index(branch)].float()).eval()
+    return bare, dict(zip(PARTS, spread.tolist(), strict=True))

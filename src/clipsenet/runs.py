@@ -17,9 +17,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from clipsenet.assembling import model_of
 from clipsenet.errors import ClipsenetError
 from clipsenet.files import write_text, write_whole
-from clipsenet.models import Model, make_model, without_weights
+from clipsenet.models import Model, without_weights
 from clipsenet.recipe import FORMAT, Recipe, without_format
 from clipsenet.settings import read_yaml
 from clipsenet.sightings import Sightings
@@ -66,7 +67,7 @@ class Run:
             why = "it needs validation vehicles, and one validation" if chosen == "best" else "no epoch was finished"
             raise ClipsenetError(f"{folder} has no checkpoint '{chosen}' ({why}); found {_checkpoints(folder)}")
         facts = read_facts(path)
-        model = make_model(without_weights(recipe.model), recipe.images.size, recipe.images.statistics)
+        model = model_of(recipe)
         load_state(model, _named_as_now(read_state(path), int(facts["format"])), str(path))
         return cls(folder, recipe, chosen, int(facts["epoch"]), model.eval().to(memory_format=torch.channels_last))
 

@@ -77,7 +77,7 @@ def without_weights(settings: AnySettings) -> AnySettings:
 
 def describe_settings(settings: AnySettings) -> str:
     """The network in a few words: its trunk, its tower, its AFEM."""
-    whole = settings.as_clip_senet() if isinstance(settings, BaselineSettings) else settings
+    whole = settings.as_clip_senet()
     words = []
     if whole.appearance is not None:
         words.append(whole.appearance.trunk)

@@ -51,6 +51,10 @@ class ClipSenetSettings(EmbeddingSettings):
     semantics: SemanticsSettings | None = Field(default=SemanticsSettings(), description="TinyCLIP, T_s; none: the CNN alone.")
     afem: AfemSettings | None = Field(default=AfemSettings(), description="The enhancement T_s'; none: T = T_u.")
 
+    def as_clip_senet(self) -> "ClipSenetSettings":
+        """Itself; a baseline's settings answer with its one branch."""
+        return self
+
     @model_validator(mode="after")
     def _belongs_together(self) -> "ClipSenetSettings":
         if self.appearance is None and self.semantics is None:
