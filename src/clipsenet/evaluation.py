@@ -11,7 +11,7 @@ from clipsenet.errors import ClipsenetError, UsageError
 from clipsenet.features import Progress, extract
 from clipsenet.histogram import extract_histograms
 from clipsenet.intervals import bootstrap, difference_intervals, intervals
-from clipsenet.protocol import Benchmark
+from clipsenet.protocol import JUNK, Benchmark
 from clipsenet.recipe import EvaluationSettings
 from clipsenet.removal import remove_branch
 from clipsenet.runs import Run, short_name, trained_on
@@ -167,7 +167,7 @@ def _card(
         queries=sum(len(trial.query) for trial in benchmark.trials),
         gallery=tuple(len(trial.gallery) for trial in benchmark.trials),
         without_match=sum(result.without_match for result in evaluation.results),
-        junk=benchmark.protocol.describe_junk(),
+        junk=JUNK[benchmark.protocol.junk],
         average_precision=benchmark.protocol.ap,
         trials=tuple(trial.name for trial in benchmark.trials),
         similarity="cosine, plain (not re-ranked)",
@@ -188,7 +188,7 @@ def _trained_on(run: Run, benchmark: Benchmark) -> Sequence[str]:
     if trained is None:
         return (f"whether the tested vehicles were trained on is not known: {run.folder} does not list what it learned",)
     vehicles = benchmark.test.vehicle.texts().tolist()
-    same = [one for one in zip(vehicles, map(short_name, benchmark.test.path.tolist()), strict=True) if one in trained]
+    same = [one for one in zip(vehicles, map(short_name, benchmark.test.files()), strict=True) if one in trained]
     if same:
         found = len({vehicle for vehicle, _ in same})
         return (f"TRAINED ON {len(same)} of the {len(vehicles)} tested pictures, {found} vehicles: this is no test",)

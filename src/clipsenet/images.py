@@ -110,9 +110,9 @@ def open_sighting(sightings: Sightings, row: int) -> Image.Image:
     """
     box = WHOLE if sightings.box is None else tuple(int(v) for v in sightings.box[row])
     try:
-        return open_picture(str(sightings.path[row]), (box[0], box[1], box[2], box[3]))
+        return open_picture(sightings.file(row), (box[0], box[1], box[2], box[3]))
     except PictureError as error:
-        path = str(sightings.path[row])
+        path = sightings.file(row)
         rest = str(error).removeprefix(path)
         raise PictureError(f"{sightings.describe(row)}{rest}") from error
 
@@ -121,7 +121,7 @@ def missing_files(sightings: Sightings) -> list[int]:
     """The rows whose file is not there; each folder is listed once, so that a slow disk is asked seldom."""
     listed: dict[str, set[str]] = {}
     absent = []
-    for row, path in enumerate(sightings.path):
+    for row, path in enumerate(sightings.files()):
         folder, name = os.path.split(str(path))
         if folder not in listed:
             try:

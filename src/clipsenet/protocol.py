@@ -11,7 +11,15 @@ from clipsenet.errors import ClipsenetError
 from clipsenet.settings import Settings
 from clipsenet.sightings import Sightings, Trial
 
-JunkRule = Literal["same-camera", "same-file"]
+JunkRule = Literal["same-camera", "same-file", "all-same-camera"]
+ApRule = Literal["step", "trapezoid"]
+
+JUNK = {
+    "same-camera": "same vehicle in the same camera, and the same file",
+    "same-file": "the same file only; the vehicle's other pictures of the same camera are kept",
+    "all-same-camera": "every picture of the same camera, and the same file",
+}
+"""What each junk rule leaves out of the gallery for a query, as the card prints it."""
 
 
 class Protocol(Settings):
@@ -19,16 +27,14 @@ class Protocol(Settings):
 
     junk: JunkRule = Field(
         default="same-camera",
-        description="Gallery pictures left out for a query: its vehicle's in its own camera, or only its own file.",
+        description="Gallery pictures left out for a query: its vehicle's of its own camera, only its own file, or all of "
+        "its own camera.",
     )
-    ap: Literal["step"] = Field(
-        default="step", description="Average precision: the mean of the precisions at the matches, without interpolation."
+    ap: ApRule = Field(
+        default="step", description="Average precision: step (the mean of the precisions at the matches) or trapezoid."
     )
-
-    def describe_junk(self) -> str:
-        """The junk rule as the card prints it."""
-        same = "same vehicle in the same camera, and the same file"
-        return same if self.junk == "same-camera" else "the same file only"
+    beside: tuple[JunkRule, ...] = Field(default=(), description="Further junk rules, whose scores are printed beside.")
+    similarities: tuple[str, ...] = Field(default=("cosine",), description="What is printed where nothing else is asked for.")
 
 
 @dataclass(frozen=True, eq=False)

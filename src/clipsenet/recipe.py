@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import Field, PositiveInt
 
-from clipsenet.datasets.manifest import ManifestSettings
+from clipsenet.datasets import DataSettings
 from clipsenet.devices import Precision
 from clipsenet.errors import ClipsenetError, UsageError
 from clipsenet.losses import LossSettings
@@ -24,12 +24,6 @@ FORMAT = 2
 
 LossName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")]
 """It appears in logs, columns and --set, where a dot means something else."""
-
-
-class DataSettings(ManifestSettings):
-    """Which benchmark, and how a manifest or folder is read."""
-
-    benchmark: str = Field(default="manifest", description="The reader; see: clipsenet list benchmarks.")
 
 
 class TrainingSettings(Settings):

@@ -105,7 +105,7 @@ def load_progress(folder: Path, data: str, objective: nn.Module, optimiser: Opti
 
 def digest(pictures: Sightings, places: Int[np.ndarray, " n"]) -> str:
     """SHA-256 over path, vehicle number, box, and row of camera and view of the training pictures, in their order."""
-    rows = zip(pictures.path.tolist(), pictures.vehicle.numbers.tolist(), strict=True)
+    rows = zip(pictures.files(), pictures.vehicle.numbers.tolist(), strict=True)
     text = "\n".join(f"{short_name(path)} {vehicle}" for path, vehicle in rows)
     boxes = b"" if pictures.box is None else pictures.box.tobytes()
     rows_told = places.tobytes() if (places != UNKNOWN).any() else b""

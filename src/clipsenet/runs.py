@@ -159,7 +159,7 @@ def start_folder(folder: Path, recipe: Recipe, pictures: Sightings) -> None:
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("vehicle", "picture"))
-    writer.writerows(zip(pictures.vehicle.texts(), map(short_name, pictures.path), strict=True))
+    writer.writerows(zip(pictures.vehicle.texts(), map(short_name, pictures.files()), strict=True))
     write_text(folder / TRAINED_ON, text.getvalue())
     write_text(folder / "environment.json", json.dumps(environment(), indent=2) + "\n")
     write_recipe(folder, recipe)

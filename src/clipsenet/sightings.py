@@ -1,5 +1,6 @@
 """Sightings: pictures of vehicles, column by column. Trial: which of them ask, which are searched."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -84,14 +85,16 @@ class Sightings:
     """Pictures of vehicles, column by column; checked once, here.
 
     Attributes:
-        path: ``(n,)`` texts, where each picture lies.
+        path: ``(n,)`` texts, where each picture lies, from ``folder`` on.
         vehicle: whose picture it is (training and evaluation need it; a gallery does not).
         camera: which camera took it.
         view: from which side.
         track: which passage before one camera it belongs to.
         time: ``(n,)`` int64, microseconds since 1970 UTC, or ``NO_TIME``.
         box: ``(n, 4)`` int64 of x, y, width, height in pixels of the upright picture, ``WHOLE`` for all of it; or none.
-        extra: any further columns, ``(n,)`` texts each.
+        extra: any further columns.
+        folder: where relative paths start; it is kept apart since hundreds of thousands of copies of it take more memory
+            than all else.
         source: the list it was read from, for messages; may be empty.
         line: ``(n,)`` int64, the line in that list, counted from 1; 0 where there is none.
 
@@ -106,7 +109,8 @@ class Sightings:
     track: Labels
     time: Int[np.ndarray, " n"]
     box: Int[np.ndarray, "n 4"] | None = None
-    extra: Mapping[str, Texts] = field(default_factory=dict)
+    extra: Mapping[str, Labels] = field(default_factory=dict)
+    folder: str = ""
     source: str = ""
     line: Int[np.ndarray, " n"] | None = None
 
@@ -114,7 +118,7 @@ class Sightings:
         n = len(self.path)
         line = np.zeros(n, dtype=np.int64) if self.line is None else self.line
         columns: dict[str, Any] = {name: getattr(self, name).numbers for name in ("vehicle", "camera", "view", "track")}
-        columns |= {"time": self.time, "line": line, **self.extra}
+        columns |= {"time": self.time, "line": line, **{name: labels.numbers for name, labels in self.extra.items()}}
         if self.box is not None:
             columns["box"] = self.box
         for name, column in columns.items():
@@ -124,7 +128,6 @@ class Sightings:
         set_(self, "path", _frozen(np.asarray(self.path, dtype=TEXT)))
         set_(self, "time", _frozen(self.time.astype(np.int64, copy=False)))
         set_(self, "line", _frozen(line.astype(np.int64, copy=False)))
-        set_(self, "extra", {k: _frozen(np.asarray(v, dtype=TEXT)) for k, v in self.extra.items()})
         if self.box is not None:
             box = self.box.astype(np.int64, copy=False)
             bad = np.flatnonzero((box != WHOLE).any(axis=1) & ((box[:, :2] < 0).any(axis=1) | (box[:, 2:] <= 0).any(axis=1)))
@@ -163,7 +166,7 @@ class Sightings:
             track=labels(track),
             time=np.full(n, NO_TIME, dtype=np.int64) if time is None else np.asarray(time, dtype=np.int64),
             box=None if box is None else np.asarray(box, dtype=np.int64).reshape(n, 4),
-            extra={name: np.asarray(texts, dtype=TEXT) for name, texts in (extra or {}).items()},
+            extra={name: Labels.from_texts(texts) for name, texts in (extra or {}).items()},
             source=source,
         )
 
@@ -182,7 +185,7 @@ class Sightings:
             track=self.track[rows],
             time=self.time[rows],
             box=None if self.box is None else self.box[rows],
-            extra={name: column[rows] for name, column in self.extra.items()},
+            extra={name: labels[rows] for name, labels in self.extra.items()},
             line=self.line[rows],
         )
 
@@ -190,7 +193,15 @@ class Sightings:
         """One picture for a message: its path, and file and line of the list that names it."""
         assert self.line is not None
         place = f" ({self.source}, line {self.line[row]})" if self.source and self.line[row] else ""
-        return f"{self.path[row]}{place}"
+        return f"{self.file(row)}{place}"
+
+    def file(self, row: int) -> str:
+        """The file of one picture."""
+        return os.path.join(self.folder, str(self.path[row]))
+
+    def files(self) -> list[str]:
+        """The file of every picture."""
+        return [os.path.join(self.folder, path) for path in self.path.tolist()]
 
     def column(self, name: str) -> Texts:
         """Any column as texts, ``vehicle``, ``camera``, ``view``, ``track`` and extra ones.
@@ -202,7 +213,7 @@ class Sightings:
             labels: Labels = getattr(self, name)
             return labels.texts()
         if name in self.extra:
-            return self.extra[name]
+            return self.extra[name].texts()
         known = ["vehicle", "camera", "view", "track", *self.extra]
         raise ClipsenetError(f"no column '{name}' in {self.source or 'these pictures'}: found {', '.join(known)}")
 
@@ -224,7 +235,9 @@ class Trial:
 
 def same_file(*parts: Sightings, boxes: bool = True) -> Int[np.ndarray, " n"]:
     """``(n,)`` numbers over the rows of all parts, equal where two rows show the same file, and the same box of it."""
-    _, number = np.unique(np.concatenate([part.path for part in parts]), return_inverse=True)
+    together = len({part.folder for part in parts}) == 1
+    names = [part.path if together else np.array(part.files(), dtype=TEXT) for part in parts]
+    _, number = np.unique(np.concatenate(names), return_inverse=True)
     if boxes and any(part.box is not None for part in parts):
         all_boxes = [np.tile(WHOLE, (len(part), 1)) if part.box is None else part.box for part in parts]
         rows = np.column_stack([number, np.concatenate(all_boxes)])

@@ -38,14 +38,17 @@ def from_columns(columns: Mapping[str, Sequence[str]], source: str, lines: Int[n
     empty = np.flatnonzero(path == "")
     if len(empty):
         raise ClipsenetError(f"{source}, line {lines[empty[0]]}, column path: empty; wanted a picture's file")
-    given = {name: columns[name] for name in LABELS if name in columns}
+    labels = {name: Labels.from_texts(columns[name]) if name in columns else Labels.unknown(n) for name in LABELS}
     return Sightings(
         path=path,
-        **{name: Labels.from_texts(given[name]) if name in given else Labels.unknown(n) for name in LABELS},
+        vehicle=labels["vehicle"],
+        camera=labels["camera"],
+        view=labels["view"],
+        track=labels["track"],
         time=_times(columns["time"], source, lines) if "time" in columns else np.full(n, NO_TIME, dtype=np.int64),
         box=_boxes(columns, source, lines),
         extra={
-            name: np.array(texts, dtype=TEXT) for name, texts in columns.items() if name not in (*LABELS, *BOX, "path", "time")
+            name: Labels.from_texts(texts) for name, texts in columns.items() if name not in (*LABELS, *BOX, "path", "time")
         },
         source=source,
         line=lines,
@@ -54,20 +57,20 @@ def from_columns(columns: Mapping[str, Sequence[str]], source: str, lines: Int[n
 
 def to_arrow(sightings: Sightings) -> pa.Table:
     """The table that a features folder keeps: known columns only, texts dictionary-coded, null where unknown."""
-    columns: dict[str, pa.Array] = {"path": pa.array(sightings.path.tolist(), pa.string())}
-    for name in LABELS:
-        labels: Labels = getattr(sightings, name)
-        if labels.known.any():
-            numbers = pa.array(labels.numbers.astype(np.int32), mask=~labels.known)
-            columns[name] = pa.DictionaryArray.from_arrays(numbers, pa.array(labels.names, pa.string()))
+    columns: dict[str, pa.Array] = {"path": pa.array(sightings.files(), pa.string())}
+    columns |= {name: _to_dictionary(getattr(sightings, name)) for name in LABELS if getattr(sightings, name).known.any()}
     if (sightings.time != NO_TIME).any():
         columns["time"] = pa.array(sightings.time, pa.timestamp("us", tz="UTC"), mask=sightings.time == NO_TIME)
     if sightings.box is not None:
         for name, values in zip(BOX, sightings.box.T, strict=True):
             columns[name] = pa.array(values, mask=(sightings.box == WHOLE).all(axis=1))
-    for name, texts in sightings.extra.items():
-        columns[name] = pa.array(texts.tolist(), pa.string())
+    columns |= {name: _to_dictionary(labels) for name, labels in sightings.extra.items()}
     return pa.table(columns)
+
+
+def _to_dictionary(labels: Labels) -> pa.DictionaryArray:
+    numbers = pa.array(labels.numbers.astype(np.int32), mask=~labels.known)
+    return pa.DictionaryArray.from_arrays(numbers, pa.array(labels.names, pa.string()))
 
 
 def from_arrow(table: pa.Table, source: str) -> Sightings:
@@ -147,8 +150,7 @@ def refuse_duplicates(sightings: Sightings) -> None:
     split = sightings.extra.get("split")
     file = same_file(sightings)
     if split is not None:  # one picture may be a query and stand in the gallery as well, as in VeRi-776
-        _, number = np.unique(split, return_inverse=True)
-        file = file * (number.max(initial=0) + 1) + number
+        file = file * (len(split.names) + 1) + split.numbers
     _, first, count = np.unique(file, return_index=True, return_counts=True)
     if (count > 1).any():
         twin = first[count > 1].min()
@@ -156,5 +158,5 @@ def refuse_duplicates(sightings: Sightings) -> None:
         assert sightings.line is not None
         raise ClipsenetError(
             f"{sightings.source}: lines {sightings.line[twin]} and {sightings.line[again]} are the same picture "
-            f"{sightings.path[twin]} with the same box; {int((count - 1).sum())} such rows: remove them"
+            f"{sightings.file(int(twin))} with the same box; {int((count - 1).sum())} such rows: remove them"
         )

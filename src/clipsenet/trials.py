@@ -128,7 +128,7 @@ def _why_no_match(sightings: Sightings, trial: Trial, junk: JunkRule) -> str:
     start = f"none of the {len(query)} queries has a match among {len(gallery)} gallery pictures: "
     if len(shared) == 0:
         return start + "no vehicle stands on both sides; look at the columns vehicle and split"
-    same = set(query.path.tolist()) & set(gallery.path.tolist())
+    same = set(query.files()) & set(gallery.files())
     cameras = sightings.camera
     if not cameras.known.any():
         if len(same):

@@ -12,8 +12,8 @@ from clipsenet.errors import UsageError
 
 if TYPE_CHECKING:
     from clipsenet.broken import Part
+    from clipsenet.datasets import DataSettings
     from clipsenet.protocol import Benchmark
-    from clipsenet.recipe import DataSettings
     from clipsenet.runs import Run
 
 

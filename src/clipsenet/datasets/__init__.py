@@ -3,11 +3,20 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from pydantic import Field
+
 from clipsenet.datasets import manifest, toy
 from clipsenet.datasets.manifest import ManifestSettings
 from clipsenet.protocol import Benchmark
 
-DATASETS: dict[str, Callable[[Path, ManifestSettings], Benchmark]] = {"manifest": manifest.benchmark, "toy": toy.load}
+
+class DataSettings(ManifestSettings):
+    """Which benchmark, how its lists are read, and what is held out."""
+
+    benchmark: str = Field(default="manifest", description="The reader; see: clipsenet list benchmarks.")
+
+
+DATASETS: dict[str, Callable[[Path, DataSettings], Benchmark]] = {"manifest": manifest.benchmark, "toy": toy.load}
 """A reader's name to the function that makes a Benchmark of a folder or file."""
 
 

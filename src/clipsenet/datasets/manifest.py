@@ -13,16 +13,17 @@ import pyarrow.parquet as pq
 from pydantic import Field
 
 from clipsenet.datasets.folder import read_folder
+from clipsenet.datasets.holding_out import HoldOutSettings, draw_vehicles
 from clipsenet.errors import ClipsenetError, UsageError
-from clipsenet.protocol import Benchmark, JunkRule, Protocol, fingerprint
-from clipsenet.settings import Settings, closest
+from clipsenet.protocol import Benchmark, Protocol, fingerprint
+from clipsenet.settings import closest
 from clipsenet.sightings import TEXT, Sightings, Trial
 from clipsenet.tables import BOX, LABELS, from_arrow, from_columns, refuse_duplicates
 
 SPLITS = ("train", "validation", "query", "gallery")
 
 
-class ManifestSettings(Settings):
+class ManifestSettings(HoldOutSettings):
     """How a manifest or folder is read, and how it is split where it does not say so itself."""
 
     columns: dict[str, str] = Field(
@@ -32,18 +33,11 @@ class ManifestSettings(Settings):
         default=None,
         description="How the names in a folder are to be read, for instance '{vehicle}_cam{camera}.jpg'; {*} is skipped.",
     )
-    validation_vehicles: int = Field(
-        default=0, ge=0, description="Training vehicles held out to choose a checkpoint on, drawn with split_seed."
-    )
     test_vehicles: int = Field(
         default=0, ge=0, description="Vehicles held out for the test, where the manifest has no split column."
     )
-    split_seed: int = Field(default=0, ge=0, description="The seed of these two draws.")
     both_directions: bool = Field(
         default=False, description="Search the gallery for the queries and the queries for the gallery; average."
-    )
-    junk: JunkRule = Field(
-        default="same-camera", description="The junk rule: same-camera (Market-1501's, VeRi-776's) or same-file."
     )
 
 
@@ -114,7 +108,9 @@ def benchmark(root: Path, settings: ManifestSettings) -> Benchmark:
         if settings.validation_vehicles and part["validation"].any():
             raise UsageError("data.validation_vehicles is set, but the manifest has a validation split: unset one of them")
     elif settings.test_vehicles:
-        part["query"] = part["gallery"] = _draw(sightings, np.ones(len(sightings), bool), settings.test_vehicles, rng, "test")
+        part["query"] = part["gallery"] = draw_vehicles(
+            sightings, np.ones(len(sightings), bool), settings.test_vehicles, rng, "test"
+        )
         part["train"] = ~part["query"]
         notes.append(f"test: {settings.test_vehicles} vehicles drawn with seed {settings.split_seed}, all against all")
     else:
@@ -123,7 +119,7 @@ def benchmark(root: Path, settings: ManifestSettings) -> Benchmark:
             part["query"] = part["gallery"] = part["train"]
             notes.append("no split column: all vehicles train, and all are searched for, all against all")
     if settings.validation_vehicles:
-        part["validation"] = _draw(sightings, part["train"], settings.validation_vehicles, rng, "validation")
+        part["validation"] = draw_vehicles(sightings, part["train"], settings.validation_vehicles, rng, "validation")
         part["train"] = part["train"] & ~part["validation"]
 
     tested = np.flatnonzero(part["query"] | part["gallery"])
@@ -138,7 +134,7 @@ def benchmark(root: Path, settings: ManifestSettings) -> Benchmark:
         validation=sightings[part["validation"]],
         test=test,
         trials=tuple(trials),
-        protocol=Protocol(junk=settings.junk),
+        protocol=settings.protocol(Protocol()),
         fingerprint=fingerprint(test),
         copy="your own pictures",
         notes=tuple(notes),
@@ -204,7 +200,7 @@ def _renamed(found: list[str], columns: Mapping[str, str], path: Path) -> list[s
 
 
 def _read_splits(sightings: Sightings, part: dict[str, np.ndarray]) -> None:
-    split = sightings.extra["split"]
+    split = sightings.extra["split"].texts()
     unknown = np.flatnonzero(~np.isin(split, np.array([*SPLITS, ""], dtype=TEXT)))
     if len(unknown):
         row = int(unknown[0])
@@ -214,15 +210,3 @@ def _read_splits(sightings: Sightings, part: dict[str, np.ndarray]) -> None:
         )
     for name in SPLITS:
         part[name] = split == name
-
-
-def _draw(sightings: Sightings, among: np.ndarray, number: int, rng: np.random.Generator, purpose: str) -> np.ndarray:
-    """All pictures of ``number`` vehicles, drawn from those with at least two pictures among the given ones."""
-    vehicle = sightings.vehicle.numbers
-    present, count = np.unique(vehicle[among & sightings.vehicle.known], return_counts=True)
-    candidates = present[count > 1]
-    if number >= len(candidates):
-        raise ClipsenetError(
-            f"data.{purpose}_vehicles={number}: only {len(candidates)} vehicles have two pictures or more; ask for fewer"
-        )
-    return among & np.isin(vehicle, rng.choice(candidates, number, replace=False))
