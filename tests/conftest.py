@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from clipsenet.cli import main
 from clipsenet.datasets import toy
 from clipsenet.datasets.manifest import ManifestSettings
 from clipsenet.protocol import Benchmark
@@ -104,3 +105,23 @@ def id_in_another_process(folder: Path, threads: int) -> str:
     )
     command = [sys.executable, "-c", program, str(folder), str(threads)]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+class Result:
+    """What a command gave: exit code, stdout, stderr."""
+
+    def __init__(self, code: int, out: str, err: str) -> None:
+        self.code, self.out, self.err = code, out, err
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]):
+    """The command line, in this process."""
+
+    def call(*words: object) -> Result:
+        with pytest.raises(SystemExit) as exit_:
+            main([str(word) for word in words])
+        captured = capsys.readouterr()
+        return Result(int(exit_.value.code or 0), captured.out, captured.err)
+
+    return call

@@ -27,22 +27,6 @@ TINY = [
 RUN = "the trained run"
 
 
-class Result:
-    def __init__(self, code: int, out: str, err: str) -> None:
-        self.code, self.out, self.err = code, out, err
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]):
-    def call(*words: object) -> Result:
-        with pytest.raises(SystemExit) as exit_:
-            main([str(word) for word in words])
-        captured = capsys.readouterr()
-        return Result(int(exit_.value.code or 0), captured.out, captured.err)
-
-    return call
-
-
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory, toy_folder: Path) -> Path:
     folder = tmp_path_factory.mktemp("cli") / "run"
@@ -73,7 +57,8 @@ def test_evaluate_prints_card_and_table_and_writes_json(run, trained: Path, toy_
     for text in ("all: ", "type=disc: ", "not type=disc: ", "colour histogram", "difference", "mINP", "[", "95 % bootstrap"):
         assert text in result.out
     card = json.loads((tmp_path / "card.json").read_text())
-    (kept,) = (trained / "scorecards").glob("toy-last-*.json")
+    (kept,) = (trained / "scorecards").glob("toy-last-*/scorecard.json")
+    assert (kept.parent / "queries.parquet").is_file()
     assert card == json.loads(kept.read_text())
     printed = run(*words, "--json", "-")
     assert json.loads(printed.out) == card, "the same features give the same scores and intervals"

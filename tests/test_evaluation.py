@@ -8,16 +8,22 @@ import pytest
 from clipsenet.datasets.manifest import ManifestSettings, benchmark
 from clipsenet.errors import ClipsenetError, UsageError
 from clipsenet.evaluation import evaluate
-from clipsenet.features import Features
+from clipsenet.features import Features, extract
 from clipsenet.histogram import colour_histogram, extract_histograms
 from clipsenet.images import open_sighting
 from clipsenet.intervals import bootstrap, difference_intervals, interval
-from clipsenet.protocol import Benchmark
+from clipsenet.protocol import Benchmark, JunkRule, Protocol
+from clipsenet.ranking import rank
 from clipsenet.recipe import EvaluationSettings
+from clipsenet.reporting import Tick, Watch
+from clipsenet.reranking import k_reciprocal
 from clipsenet.runs import Run
 from clipsenet.scorecard import Scorecard
+from clipsenet.scores import score_queries
 from clipsenet.sightings import Labels, Sightings, Trial
+from clipsenet.training import train
 from clipsenet.trials import Evaluation, all_against_all, search
+from conftest import tiny_recipe
 
 
 def unit(vectors: np.ndarray) -> np.ndarray:
@@ -37,7 +43,11 @@ def random_features(seed: int = 0, vehicles: int = 30, noise: float = 1.0) -> Fe
 def both_directions(features: Features) -> Evaluation:
     rows = np.arange(len(features))
     there, back = Trial(rows[::2], rows[1::2]), Trial(rows[1::2], rows[::2])
-    return search(features, (there, back), "same-camera")
+    return searched(features, (there, back))
+
+
+def searched(features: Features, trials: tuple[Trial, ...], junk: JunkRule = "same-camera") -> Evaluation:
+    return search(features, trials, Protocol(junk=junk))[junk]
 
 
 def test_two_directions_are_averaged() -> None:
@@ -104,7 +114,7 @@ def why_not(text: str, tmp_path: Path, **settings: object) -> str:
     found = benchmark(path, ManifestSettings(**settings))  # type: ignore[arg-type]
     vectors = unit(np.random.default_rng(0).standard_normal((len(found.test), 4)))
     with pytest.raises(ClipsenetError) as error:
-        search(Features(found.test, vectors, "r"), found.trials, found.protocol.junk)
+        search(Features(found.test, vectors, "r"), found.trials, found.protocol)
     return str(error.value)
 
 
@@ -125,7 +135,7 @@ def test_all_against_all_asks_every_picture() -> None:
     features = random_features()
     (trial,) = all_against_all(features.sightings)
     assert len(trial.query) == len(trial.gallery) == 60
-    found = search(features, (trial,), "same-camera")
+    found = searched(features, (trial,))
     assert (found.results[0].ranking.candidates == 59).all()
     assert all_against_all(features.sightings[np.arange(0)]) == ()
 
@@ -146,7 +156,7 @@ def test_the_card_says_what_the_score_depends_on(scorecard: Scorecard, toy_run: 
     assert card.queries == len(toy_benchmark.trials[0].query)
     assert card.gallery == (len(toy_benchmark.trials[0].gallery),)
     assert card.without_match == 0
-    assert card.similarity == "cosine, plain (not re-ranked)"
+    assert card.similarity == ("cosine, plain (not re-ranked)",)
     assert card.labels_at_test == "none"
     assert card.checkpoint == "last, epoch 2"
     assert card.image_size == "32 x 32, squashed, bicubic"
@@ -173,9 +183,14 @@ def test_map_at_k_is_a_setting(toy_run: Run, toy_benchmark: Benchmark) -> None:
 
 
 def test_a_scorecard_is_read_back_as_it_was(scorecard: Scorecard, tmp_path: Path) -> None:
-    scorecard.save(tmp_path / "card.json")
-    assert Scorecard.load(tmp_path / "card.json") == scorecard
-    values = json.loads((tmp_path / "card.json").read_text())
+    scorecard.save(tmp_path / "card")
+    read = Scorecard.load(tmp_path / "card")
+    assert read == scorecard
+    assert read.queries is not None
+    assert scorecard.queries is not None
+    assert read.queries.to_pylist() == scorecard.queries.to_pylist()
+    assert Scorecard.load(tmp_path / "card" / "scorecard.json") == scorecard
+    values = json.loads((tmp_path / "card" / "scorecard.json").read_text())
     (tmp_path / "new.json").write_text(json.dumps(values | {"format": 99}))
     with pytest.raises(ClipsenetError, match="format 99"):
         Scorecard.load(tmp_path / "new.json")
@@ -224,5 +239,166 @@ def test_the_histogram_sees_colours_and_stripes(toy_benchmark: Benchmark) -> Non
 def test_the_histogram_on_the_real_pictures(two_cameras: Path) -> None:
     """R1 of both directions: 0.529. The data's README says 0.56 for such a histogram; it does not say how it compares."""
     found = benchmark(two_cameras, ManifestSettings(both_directions=True))
-    scores = search(extract_histograms(found.test), found.trials, found.protocol.junk).scores()
+    scores = searched(extract_histograms(found.test), found.trials).scores()
     assert scores["R1"] == pytest.approx(0.529, abs=0.01)
+
+
+def test_a_scorecard_of_the_first_format_is_read(scorecard: Scorecard, tmp_path: Path) -> None:
+    values = json.loads(scorecard.to_json())
+    values["format"] = 1
+    del values["audit"]
+    values["card"]["similarity"] = "cosine, plain (not re-ranked)"
+    for section in values["sections"]:
+        for line in section["lines"]:
+            del line["similarity"], line["junk"], line["reranked"]
+    (tmp_path / "old.json").write_text(json.dumps(values))
+    old = Scorecard.load(tmp_path / "old.json")
+    assert old.card == scorecard.card
+    assert old.scores == scorecard.scores
+    assert old.sections[0].lines[0].similarity == "cosine"
+
+
+PLAIN_ONLY = EvaluationSettings(reference="none")
+RERANKED = "k-reciprocal:k1=5,k2=2,original=0.3"
+
+
+def test_similarities_and_rules_stand_beside_the_plain_score(toy_run: Run, toy_benchmark: Benchmark) -> None:
+    wanted = EvaluationSettings(reference="none", similarities=(RERANKED,), same_camera_kept=True)
+    found = evaluate(toy_run, toy_benchmark, wanted)
+    assert [(line.similarity, line.junk, line.reranked) for line in found.sections[0].lines] == [
+        ("cosine", "same-camera", False),
+        ("cosine", "same-file", False),
+        (RERANKED, "same-camera", True),
+        (RERANKED, "same-file", True),
+    ]
+    assert found.card.similarity[0] == "cosine, plain (not re-ranked)"
+    assert "transductive" in found.card.similarity[1]
+    assert found.scores == evaluate(toy_run, toy_benchmark, PLAIN_ONLY).scores
+    scores = [line.scores["mAP"] for line in found.sections[0].lines]
+    assert len(set(scores)) == 4
+    # each line is what the parts give by themselves
+    features = extract(toy_run.model, toy_benchmark.test, toy_run.test_transform, toy_run.id, dim=toy_run.dim)
+    (trial,) = toy_benchmark.trials
+    query, gallery = features[trial.query], features[trial.gallery]
+    ranking = rank(k_reciprocal(query, gallery, 5, 2, 0.3), query.sightings, gallery.sightings, "same-file")
+    assert scores[3] == pytest.approx(np.nanmean(score_queries(ranking.places).average_precision))
+
+
+def test_a_benchmark_brings_its_own_similarities_and_rules(toy_run: Run, toy_benchmark: Benchmark) -> None:
+    own = toy_benchmark.protocol.model_copy(update={"similarities": ("cosine", RERANKED), "beside": ("same-file",)})
+    benchmark_ = replace(toy_benchmark, protocol=own)
+    assert len(evaluate(toy_run, benchmark_, PLAIN_ONLY).sections[0].lines) == 4
+    nothing_beside = EvaluationSettings(reference="none", similarities=("cosine",))
+    assert [line.similarity for line in evaluate(toy_run, benchmark_, nothing_beside).sections[0].lines] == ["cosine"] * 2
+
+
+def test_the_trapezoid_rule_scores_lower_or_equal_and_stands_on_the_card(toy_run: Run, toy_benchmark: Benchmark) -> None:
+    trapezoid = toy_benchmark.protocol.model_copy(update={"ap": "trapezoid"})
+    found = evaluate(toy_run, replace(toy_benchmark, protocol=trapezoid), PLAIN_ONLY)
+    step = evaluate(toy_run, toy_benchmark, PLAIN_ONLY)
+    assert found.card.average_precision == "trapezoid"
+    assert found.scores["mAP"] < step.scores["mAP"]
+    assert found.scores["R1"] == step.scores["R1"]
+
+
+def test_a_similarity_that_does_not_fit_is_refused_before_extraction(
+    toy_run: Run, toy_benchmark: Benchmark, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("clipsenet.memory.free_bytes", lambda: 10**6)
+    monkeypatch.setattr("clipsenet.evaluation.extract", None)
+    with pytest.raises(ClipsenetError, match=r"among .* pictures: about .* GB, 0.0 GB free: it does not fit; take smaller k1"):
+        evaluate(toy_run, toy_benchmark, EvaluationSettings(similarities=(RERANKED,)))
+
+
+def test_what_a_similarity_takes_is_said_before_it_starts(toy_run: Run, toy_benchmark: Benchmark) -> None:
+    heard: list[str] = []
+
+    class Heard(Watch):
+        def say(self, text: str) -> None:
+            heard.append(text)
+
+        def stage(self, title: str) -> Tick:
+            heard.append(title)
+            return super().stage(title)
+
+    evaluate(toy_run, toy_benchmark, EvaluationSettings(reference="none", similarities=(RERANKED,)), watch=Heard())
+    assert heard[0].startswith(f"{RERANKED} for ")
+    assert heard[1] == "extracting"
+    assert "neighbours of all pictures" in heard
+
+
+def test_features_are_extracted_once_and_sliced(
+    toy_run: Run, toy_benchmark: Benchmark, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "features"
+    whole = evaluate(toy_run, toy_benchmark, PLAIN_ONLY, features=folder)
+    monkeypatch.setattr("clipsenet.evaluation.extract", None)  # nothing is extracted any more
+    again = evaluate(toy_run, toy_benchmark, PLAIN_ONLY, features=folder)
+    assert again.scores == whole.scores
+    (trial,) = toy_benchmark.trials
+    half = np.sort(np.concatenate([trial.query[::2], trial.gallery]))
+    place = np.full(len(toy_benchmark.test), -1)
+    place[half] = np.arange(len(half))
+    smaller = replace(
+        toy_benchmark, test=toy_benchmark.test[half], trials=(Trial(place[trial.query[::2]], place[trial.gallery]),)
+    )
+    sliced = evaluate(toy_run, smaller, PLAIN_ONLY, features=folder)
+    assert sliced.card.queries == len(trial.query[::2])
+    assert whole.queries is not None
+    assert sliced.queries is not None
+    of_whole = dict(zip(whole.queries["picture"].to_pylist(), whole.queries["mAP"].to_pylist(), strict=True))
+    for picture, precision in zip(sliced.queries["picture"].to_pylist(), sliced.queries["mAP"].to_pylist(), strict=True):
+        assert precision == pytest.approx(of_whole[picture])
+
+
+def test_features_of_another_run_or_other_pictures_are_refused(toy_run: Run, toy_benchmark: Benchmark, tmp_path: Path) -> None:
+    rows = np.arange(10)
+    vectors = unit(np.random.default_rng(0).standard_normal((10, 8)))
+    Features(toy_benchmark.test[rows], vectors, "other").save(tmp_path / "other")
+    with pytest.raises(ClipsenetError, match="holds features of run other, told no labels; wanted run"):
+        evaluate(toy_run, toy_benchmark, PLAIN_ONLY, features=tmp_path / "other")
+    Features(toy_benchmark.test[rows], vectors, toy_run.id).save(tmp_path / "few")
+    with pytest.raises(ClipsenetError, match=r"lacks .* pictures, the first: .*shape"):
+        evaluate(toy_run, toy_benchmark, PLAIN_ONLY, features=tmp_path / "few")
+
+
+def test_fused_runs_stand_on_the_card_and_change_the_score(toy_run: Run, toy_benchmark: Benchmark, tmp_path: Path) -> None:
+    other = train(tiny_recipe("seed=9", "name=second", "model.neck=false"), toy_benchmark, tmp_path / "run", device="cpu")
+    found = evaluate(toy_run, toy_benchmark, PLAIN_ONLY, fused=[(other, 0.3)])
+    assert found.card.run_id == f"0.7 {toy_run.id} + 0.3 {other.id}"
+    assert any(f"0.3 of second, id {other.id[:16]}" in note for note in found.card.notes)
+    assert found.sections[0].lines[0].method == "toy + 0.3 second"
+    alone = [evaluate(one, toy_benchmark, PLAIN_ONLY) for one in (toy_run, other)]
+    assert found.scores["mAP"] not in [one.scores["mAP"] for one in alone]
+
+
+def test_every_query_has_a_row_for_each_line(toy_run: Run, toy_benchmark: Benchmark) -> None:
+    found = evaluate(toy_run, toy_benchmark, EvaluationSettings(similarities=(RERANKED,)))
+    table = found.queries
+    assert table is not None
+    (trial,) = toy_benchmark.trials
+    assert len(table) == 3 * len(trial.query)  # plain, re-ranked, and the reference's plain
+    rows = table.slice(0, len(trial.query)).to_pylist()
+    assert np.mean([row["mAP"] for row in rows]) == pytest.approx(found.scores["mAP"])
+    assert np.mean([row["first_place"] == 0 for row in rows]) == pytest.approx(found.scores["R1"])
+    for row in rows:
+        assert (row["first_vehicle"] == row["vehicle"]) == (row["first_place"] == 0)
+        assert row["matches"] == 2  # of three cameras two are not the query's own, with one gallery picture each
+
+
+def test_ten_draws_cost_one_extraction(toy_run: Run, toy_benchmark: Benchmark, monkeypatch: pytest.MonkeyPatch) -> None:
+    """VehicleID's protocol: ten trials on the same pictures."""
+    rng = np.random.default_rng(0)
+    rows = [rng.permutation(len(toy_benchmark.test)) for _ in range(10)]
+    trials = tuple(Trial(one[:20], one[20:], f"draw {number + 1}") for number, one in enumerate(rows))
+    calls = []
+
+    def counted(*words: object, **options: object) -> Features:
+        calls.append(words)
+        return extract(*words, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("clipsenet.evaluation.extract", counted)
+    found = evaluate(toy_run, replace(toy_benchmark, trials=trials), PLAIN_ONLY)
+    assert len(calls) == 1
+    assert found.card.queries == 200
+    assert found.sections[0].lines[0].deviation["R1"] > 0

@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 
 from clipsenet.errors import ClipsenetError
 from clipsenet.features import Features
-from clipsenet.ranking import Ranking, rank
+from clipsenet.protocol import JunkRule
+from clipsenet.ranking import Ranking, rank, rank_by_each
 from clipsenet.scores import CMC_RANKS, score_queries
 from clipsenet.sightings import Sightings
 from clipsenet.similarity import cosine
@@ -86,6 +87,49 @@ def test_same_file_keeps_the_own_camera() -> None:
     all_ = sightings("a" + "aab", "1" + "122")
     assert ranked([[0.9, 0.5, 0.7]], all_, "same-file").places[0].tolist() == [0, 2]
     assert ranked([[0.9, 0.5, 0.7]], all_, "same-camera").places[0].tolist() == [1]
+
+
+def test_all_same_camera_leaves_the_strangers_of_the_own_camera_out_too() -> None:
+    all_ = sightings("a" + "aabb-", "1" + "12121")
+    found = ranked([[0.9, 0.5, 0.8, 0.6, 0.7]], all_, "all-same-camera")
+    # left are 2 (a cam 2) and 4 (b cam 2); 1, 3 and 5 stand before camera 1
+    assert found.top.tolist() == [[3, 1, -1, -1, -1]]
+    assert found.places[0].tolist() == [1]
+    assert found.candidates.tolist() == [2]
+
+
+def test_the_matches_stand_at_their_places() -> None:
+    all_ = sightings("a" + "abaab", "1" + "22232")
+    found = ranked([[0.3, 0.9, 0.5, 0.5, 0.4]], all_)
+    assert found.places[0].tolist() == [1, 2, 4]
+    assert found.matched[0].tolist() == [2, 3, 0]  # of equal ones the smaller row first
+
+
+def test_several_rules_share_the_similarities_and_leave_them_as_they_were() -> None:
+    all_ = sightings("aab" + "aabbb", "112" + "12122")
+    query, gallery = split(all_, 3)
+    block = np.random.default_rng(0).random((3, 5)).astype(np.float32)
+    before = block.copy()
+    rules: tuple[JunkRule, ...] = ("same-camera", "same-file", "all-same-camera")
+    together = rank_by_each([(slice(0, 3), block)], query, gallery, rules)
+    assert (block == before).all()
+    for rule, found in zip(rules, together, strict=True):
+        alone = ranked(before.tolist(), all_, rule)
+        assert found.top.tolist() == alone.top.tolist()
+        assert [one.tolist() for one in found.places] == [one.tolist() for one in alone.places]
+
+
+@given(st.lists(st.integers(0, 30), min_size=1, max_size=8, unique=True))
+def test_the_trapezoid_rule_equals_its_walk_down_the_list(places: list[int]) -> None:
+    """The area below the straight lines between the points (recall, precision), from precision 1 at recall 0."""
+    area, recall, precision, hits = 0.0, 0.0, 1.0, 0
+    for place in range(31):
+        hits += place in places
+        new_recall, new_precision = hits / len(places), hits / (place + 1)
+        area += (new_recall - recall) * (precision + new_precision) / 2
+        recall, precision = new_recall, new_precision
+    found = score_queries([np.array(sorted(places))], ap="trapezoid")
+    assert found.average_precision[0] == pytest.approx(area)
 
 
 def test_a_query_of_an_unknown_vehicle_has_no_match() -> None:

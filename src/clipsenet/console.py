@@ -2,18 +2,21 @@
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from clipsenet.reporting import Reporter
+from clipsenet.chain import Chain
+from clipsenet.protocol import JUNK
+from clipsenet.reporting import Reporter, Tick, Watch
 from clipsenet.scorecard import Card, Line, Scorecard
 
-WIDTH = 160
+WIDTH = 180
 """Columns where there is no terminal: a file does not wrap a table."""
 
 
@@ -87,48 +90,114 @@ class TrainingConsole(Reporter):
 
 
 @contextmanager
-def counting(title: str) -> Iterator["Counter"]:
-    """A bar for pictures that are opened one after the other; on a terminal only."""
-    counter = Counter(title)
+def watching() -> Iterator["StageConsole"]:
+    """Shows work in stages, each with its time left: a bar on a terminal, a line now and then elsewhere."""
+    console = StageConsole()
     try:
-        yield counter
+        yield console
     finally:
-        counter.close()
+        console.close()
 
 
-class Counter:
-    """``counter(done, total)`` moves the bar."""
+class StageConsole(Watch):
+    """One bar, for the stage that is under way."""
 
-    def __init__(self, title: str) -> None:
-        self.bar = Progress(
-            TextColumn(title), BarColumn(), TextColumn("{task.completed}/{task.total}"), TimeRemainingColumn(), console=err
-        )
-        self.task = self.bar.add_task(title, total=None)
+    def __init__(self) -> None:
+        self.bar: Progress | None = None
+
+    def say(self, text: str) -> None:
+        """A line on stderr."""
+        err.print(text, markup=False)
+
+    def stage(self, title: str) -> Tick:
+        """Begin a bar; the one before is taken away."""
+        self.close()
         if err.is_terminal:
+            columns = (BarColumn(), TextColumn("{task.completed}/{task.total}"), TimeRemainingColumn())
+            self.bar = Progress(TextColumn(escape(title)), *columns, console=err, transient=True)
+            task = self.bar.add_task(title, total=None)
             self.bar.start()
+            bar = self.bar
+            return lambda done, total: bar.update(task, completed=done, total=total)
+        started = last = time.monotonic()
 
-    def __call__(self, done: int, total: int) -> None:
-        self.bar.update(self.task, completed=done, total=total)
+        def line(done: int, total: int) -> None:
+            nonlocal last
+            now = time.monotonic()
+            if now - last >= PLAIN_EVERY and done < total:
+                last = now
+                err.print(f"{title}: {done}/{total}, {_clock((total - done) * (now - started) / done)} left", markup=False)
+
+        return line
 
     def close(self) -> None:
         """Take the bar away."""
-        if err.is_terminal:
+        if self.bar is not None:
             self.bar.stop()
+            self.bar = None
 
 
 def print_scorecard(scorecard: Scorecard) -> None:
-    """The protocol card, then a table for each set of queries."""
-    _print_card(scorecard.card)
+    """The protocol card, then a table for each set of queries, a row for each similarity and rule; then the audit."""
+    _print_card(scorecard.card, [line.junk for section in scorecard.sections for line in section.lines])
     for section in scorecard.sections:
         title = escape(f"{section.queries_of}: {section.queries} queries with a match")
-        table = Table("", *(escape(line.method) for line in section.lines), title=title, title_justify="left")
-        for name in section.lines[0].scores:
-            table.add_row(name, *(_figure(line, name, line.method == "difference") for line in section.lines))
+        table = Table("", *section.lines[0].scores, title=title, title_justify="left")
+        table.columns[0].no_wrap = True
+        for column in table.columns[1:]:
+            column.justify, column.overflow = "right", "fold"
+        own = section.lines[0].junk
+        for line in section.lines:
+            figures = [_figure(line, score, line.method == "difference") for score in line.scores]
+            table.add_row(escape(_line_name(line, own)), *figures)
         out.print(table)
     if any(line.deviation and not line.interval for section in scorecard.sections for line in section.lines):
         out.print("\u00b1: standard deviation over the trials", markup=False)
     if any(line.interval for section in scorecard.sections for line in section.lines):
         out.print("[low, high]: 95 % bootstrap interval over vehicles; those of differences are paired", markup=False)
+    if scorecard.audit is not None:
+        _print_audit(scorecard.audit)
+
+
+def _line_name(line: Line, own_junk: str) -> str:
+    """Method and similarity, and the junk rule where it is not the benchmark's own."""
+    short = Chain.parse(line.similarity).label()
+    return "\n".join([f"{line.method}, {short}", *([f"  junk: {line.junk}"] if line.junk != own_junk else [])])
+
+
+SHOWN_PAIRS = 10
+"""Camera pairs that are printed; the JSON has all of them."""
+
+
+def _print_audit(audit: Mapping[str, Any]) -> None:
+    camera = audit["camera"]
+    if camera is None:
+        out.print("audit: fewer than two cameras are known, so none can be told from the embedding", markup=False)
+    else:
+        low, high = camera["interval"]
+        out.print(
+            f"audit: the camera is told from the embedding for {camera['accuracy']:.3f} [{low:.3f}, {high:.3f}] of "
+            f"{camera['pictures']} pictures (nearest mean of {camera['cameras']} cameras, without the vehicle's own pictures); "
+            f"always the largest camera: {camera['largest_share']:.3f}",
+            markup=False,
+        )
+    shown = audit["slices"]["shown"]
+    pairs = sorted((one for one in shown if one["kind"] == "camera pair"), key=lambda one: one["mAP"])
+    others = [one for one in shown if one["kind"] != "camera pair"]
+    rows = [_slice_row(one) for one in (*pairs[:SHOWN_PAIRS], *others)]
+    print_rows(("audit, slices of the queries", "", "queries", "mAP", "R1"), rows)
+    if len(pairs) > SHOWN_PAIRS:
+        out.print(f"the {SHOWN_PAIRS} camera pairs with the lowest mAP, of {len(pairs)}; --json has all", markup=False)
+    for kind, number in audit["slices"]["left_out"].items():
+        out.print(f"{kind}: {number} more with fewer than {audit['slices']['fewest']} queries", markup=False)
+
+
+def _slice_row(one: Mapping[str, Any]) -> list[str]:
+    def text(score: str) -> str:
+        low, high = one["intervals"][score]
+        return f"{one[score]:.3f} [{low:.3f}, {high:.3f}]"
+
+    return [str(one["kind"]), str(one["name"]), str(one["queries"]), text("mAP"), text("R1")]
 
 
 def print_rows(title: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -141,21 +210,24 @@ def print_rows(title: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     out.print(table)
 
 
-def _print_card(card: Card) -> None:
-    trials = f"{len(card.trials)} ({', '.join(card.trials)}), averaged" if len(card.trials) > 1 else card.trials[0]
+def _print_card(card: Card, rules: Sequence[str]) -> None:
+    names = card.trials if len(card.trials) < 4 else (card.trials[0], "...", card.trials[-1])
+    trials = f"{len(card.trials)} ({', '.join(names)}), averaged" if len(card.trials) > 1 else card.trials[0]
     galleries = " and ".join(str(size) for size in dict.fromkeys(card.gallery))
     lines = {
         "benchmark": f"{card.benchmark} ({card.copy}), fingerprint {card.fingerprint}",
         "queries": f"{card.queries}, {card.without_match} without a match (left out); gallery {galleries} pictures",
         "trials": trials,
         "junk": card.junk,
+        **{f"junk: {rule}": JUNK[rule] for rule in dict.fromkeys(rules) if JUNK.get(rule, card.junk) != card.junk},
         "average precision": card.average_precision,
-        "similarity": card.similarity,
+        "similarity": card.similarity[0],
+        **{f"similarity {number + 2}": text for number, text in enumerate(card.similarity[1:])},
         "labels at test": card.labels_at_test,
         "checkpoint": card.checkpoint,
         "image": card.image_size,
         "embedding": card.embedding,
-        "run": card.run_id[:16],
+        "run": card.run_id if " + " in card.run_id else card.run_id[:16],
     }
     for number, note in enumerate(card.notes):
         lines[f"note {number + 1}"] = note
@@ -171,7 +243,7 @@ def _figure(line: Line, name: str, signed: bool) -> str:
     text = f"{value:+.3f}" if signed else f"{value:.3f}"
     if name in line.interval:
         low, high = line.interval[name]
-        text += f" \\[{low:+.3f}, {high:+.3f}]" if signed else f" \\[{low:.3f}, {high:.3f}]"
+        text += f"\n\\[{low:+.3f},{high:+.3f}]" if signed else f"\n\\[{low:.3f},{high:.3f}]"
     elif name in line.deviation:
         text += f" \u00b1 {line.deviation[name]:.3f}"
     return text

@@ -1,20 +1,29 @@
 """evaluate(): a run on a benchmark becomes a Scorecard with its protocol card."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Int
 from torch import nn
 
+from clipsenet.auditing import audit
+from clipsenet.chain import PLAIN, Chain
 from clipsenet.errors import ClipsenetError, UsageError
-from clipsenet.features import Progress, extract
+from clipsenet.features import Features, extract
+from clipsenet.files import short_name
+from clipsenet.fusion import fuse
 from clipsenet.histogram import extract_histograms
 from clipsenet.intervals import bootstrap, difference_intervals, intervals
-from clipsenet.protocol import JUNK, Benchmark
+from clipsenet.memory import require_memory
+from clipsenet.protocol import JUNK, Benchmark, JunkRule
+from clipsenet.queries import query_table
 from clipsenet.recipe import EvaluationSettings
 from clipsenet.removal import remove_branch
-from clipsenet.runs import Run, short_name, trained_on
+from clipsenet.reporting import SILENT, Watch
+from clipsenet.runs import Run, trained_on
 from clipsenet.scorecard import Card, Line, Scorecard, Section
 from clipsenet.sightings import UNKNOWN
 from clipsenet.trials import Evaluation, TrialResult, require_matches, search
@@ -26,47 +35,148 @@ SEED = 0
 """Of the bootstrap: the same features give the same interval."""
 
 
+@dataclass(frozen=True, eq=False)
+class Method:
+    """One line of a scorecard before it is averaged.
+
+    Attributes:
+        name: the run, or the reference.
+        chain: by what similarity.
+        junk: by what rule.
+        found: all trials, searched.
+    """
+
+    name: str
+    chain: Chain
+    junk: JunkRule
+    found: Evaluation
+
+
 def evaluate(
     run: Run,
     benchmark: Benchmark,
     settings: EvaluationSettings | None = None,
     *,
+    fused: Sequence[tuple[Run, float]] = (),
+    features: Path | None = None,
     workers: int = 0,
     device: torch.device | str = "cpu",
-    progress: Progress | None = None,
+    watch: Watch = SILENT,
 ) -> Scorecard:
-    """Extract a benchmark's test pictures, search every trial by cosine, and score.
+    """Extract a benchmark's test pictures, search every trial by each similarity, and score.
+
+    The plain cosine is always scored first, whatever else is asked for.
 
     Args:
         run: the model.
         benchmark: its pictures, trials and protocol.
-        settings: what is printed beside the scores; none: as the run's recipe says.
+        settings: similarities, slices and what else is printed beside; none: as the run's recipe says.
+        fused: further runs with their weights; the first run has what is left of 1.
+        features: a features folder of the run: read where it is there, written where it is not, so that several tests of
+            the same pictures cost one extraction.
         workers: processes that open pictures.
-        device: where the model computes.
-        progress: told after each batch.
+        device: where the models compute.
+        watch: told what begins, what memory it takes, and how far it is.
 
     Raises:
-        ClipsenetError: nothing to test, no query with a match, a broken picture, a slice that holds no query.
+        ClipsenetError: nothing to test, no query with a match, a broken picture, a slice that holds no query, a similarity
+            that does not fit into memory, features of another run or without some of the pictures.
+        UsageError: a similarity or weight that cannot be read.
     """
     wanted = settings or run.recipe.evaluation
+    own = benchmark.protocol
     masks = {text: _slice_mask(benchmark, text) for text in wanted.slices}
-    require_matches(benchmark.test, benchmark.trials, benchmark.protocol.junk)  # before minutes of extraction
+    asked = own.similarities if wanted.similarities is None else wanted.similarities
+    chains = list({str(chain): chain for chain in (PLAIN, *map(Chain.parse, asked))}.values())
+    rules: list[JunkRule] = list(dict.fromkeys((own.junk, *own.beside)))
+    if (wanted.same_camera_kept or wanted.audit) and "same-file" not in rules:
+        rules.append("same-file")
+    require_matches(benchmark.test, benchmark.trials, own.junk)  # before minutes of extraction
+    for chain in chains:
+        _require_memory(chain, benchmark, run.dim + sum(other.dim for other, _ in fused), watch)
+    places = _places(run, benchmark, wanted)
+    embedded, notes = _embed(run, benchmark, wanted, places, features, workers, device, watch)
+    if fused:
+        others = [
+            _embed(other, benchmark, wanted, _places(other, benchmark, wanted), None, workers, device, watch)[0]
+            for other, _ in fused
+        ]
+        weights = [weight for _, weight in fused]
+        embedded = fuse([embedded, *others], [1 - sum(weights), *weights])
+        notes += _fused_notes(fused, benchmark, wanted)
+    name = run.recipe.name if wanted.without is None else f"{run.recipe.name} without {wanted.without}"
+    name = " + ".join([name, *(f"{weight:g} {other.recipe.name}" for other, weight in fused)])
+    methods: list[Method] = []
+    for chain in chains:
+        found = search(embedded, benchmark.trials, own, chain, rules, wanted.map_at, watch)
+        methods += [Method(name, chain, rule, found[rule]) for rule in rules]
+    reference = None
+    if wanted.reference != "none":
+        title, extractor = REFERENCES[wanted.reference]
+        histograms = extractor(benchmark.test, progress=watch.stage(title))
+        searched = search(histograms, benchmark.trials, own, PLAIN, map_at=wanted.map_at, watch=watch)
+        reference = Method(title, PLAIN, own.junk, searched[own.junk])
+    sections = [_section("all", methods, reference, None, wanted.intervals)]
+    for text, mask in masks.items():
+        for title, rows in ((text, mask), (f"not {text}", ~mask)):
+            if any(_count(result, rows) for result in methods[0].found.results):
+                sections.append(_section(title, methods, reference, rows, wanted.intervals))
+    card = _card(run, benchmark, methods, _labels_used(run, places), wanted.without, embedded, notes)
+    audited = audit(embedded, methods[0].found, own, watch=watch) if wanted.audit else None
+    rows_of = [(one.name, str(one.chain), one.junk, one.found) for one in (*methods, *([reference] if reference else []))]
+    return Scorecard(card, tuple(sections), audited, query_table(rows_of))
+
+
+def _places(run: Run, benchmark: Benchmark, settings: EvaluationSettings) -> Int[np.ndarray, " n"]:
+    """The rows of camera and view that a run is told."""
     places = run.model.place_rows(benchmark.test)
-    if not wanted.labels:
-        places = np.full_like(places, UNKNOWN)
+    return places if settings.labels else np.full_like(places, UNKNOWN)
+
+
+def _require_memory(chain: Chain, benchmark: Benchmark, dim: int, watch: Watch) -> None:
+    """Say what a chain will take beyond the features, and refuse what cannot fit; of the trials the largest counts."""
+    sizes = {(len(trial.query), len(trial.gallery)) for trial in benchmark.trials}
+    bytes_of = {size: chain.memory(*size, dim) for size in sizes}
+    queries, gallery = max(bytes_of, key=lambda size: bytes_of[size])
+    line = require_memory(
+        bytes_of[queries, gallery],
+        f"{chain} for {queries} queries among {gallery} pictures",
+        "take smaller k1 and k2, k-reciprocal with queries=alone and a limit, or a machine with more memory",
+    )
+    if not chain.plain:
+        watch.say(line)
+
+
+def _embed(
+    run: Run,
+    benchmark: Benchmark,
+    settings: EvaluationSettings,
+    places: Int[np.ndarray, " n"],
+    folder: Path | None,
+    workers: int,
+    device: torch.device | str,
+    watch: Watch,
+) -> tuple[Features, list[str]]:
+    """The embeddings of the test pictures, and what a reader must know of them."""
     model: nn.Module = run.model
     notes: list[str] = []
-    if wanted.without is not None:
+    told = bool((places != UNKNOWN).any())
+    if folder is not None and settings.without is not None:
+        raise UsageError("a features folder holds the whole network's embeddings: leave out either it or evaluation.without")
+    if folder is not None and folder.exists():
+        watch.say(f"features of {folder}")
+        return Features.load(folder).of(benchmark.test, run.id, told, str(folder)), notes
+    if settings.without is not None:
         model, spread = remove_branch(
             run.model,
-            wanted.without,
+            settings.without,
             benchmark.test,
             run.test_transform,
             places,
-            batch=wanted.batch,
+            batch=settings.batch,
             workers=workers,
             device=device,
-            progress=progress,
+            progress=watch.stage("extracting each branch's part"),
         )
         widths = ", ".join(f"{name} {value:.2f}" for name, value in spread.items())
         notes.append(f"spread of each branch's part of T over the tested pictures: {widths}")
@@ -77,37 +187,33 @@ def evaluate(
         run.id,
         dim=run.dim,
         places=places,
-        batch=wanted.batch,
+        batch=settings.batch,
         workers=workers,
         device=device,
-        progress=progress,
+        progress=watch.stage("extracting"),
     )
-    junk = benchmark.protocol.junk
-    method = run.recipe.name if wanted.without is None else f"{run.recipe.name} without {wanted.without}"
-    methods = [(method, search(features, benchmark.trials, junk, wanted.map_at))]
-    if wanted.reference != "none":
-        title, extractor = REFERENCES[wanted.reference]
-        methods.append((title, search(extractor(benchmark.test), benchmark.trials, junk, wanted.map_at)))
-    sections = [_section("all", methods, None, wanted.intervals)]
-    for text, mask in masks.items():
-        for title, rows in ((text, mask), (f"not {text}", ~mask)):
-            if any(_count(result, rows) for result in methods[0][1].results):
-                sections.append(_section(title, methods, rows, wanted.intervals))
-    return Scorecard(_card(run, benchmark, methods[0][1], _labels_used(run, places), wanted.without, notes), tuple(sections))
+    if folder is not None:
+        features.save(folder)
+        watch.say(f"features kept in {folder}")
+    return features, notes
 
 
-def _section(title: str, methods: list[tuple[str, Evaluation]], mask: Bool[np.ndarray, " n"] | None, draws: int) -> Section:
-    evaluations = [evaluation for _, evaluation in methods]
-    sampled = bootstrap(evaluations, draws, SEED, mask) if draws else []
+def _section(
+    title: str, methods: Sequence[Method], reference: Method | None, mask: Bool[np.ndarray, " n"] | None, draws: int
+) -> Section:
+    every = [*methods, *([] if reference is None else [reference])]
+    sampled = bootstrap([one.found for one in every], draws, SEED, mask) if draws else []
     lines = []
-    for number, (name, evaluation) in enumerate(methods):
+    for number, one in enumerate(every):
         bounds = intervals(sampled[number]) if draws else {}
-        lines.append(Line(name, evaluation.scores(mask), _deviation(evaluation.trial_scores(mask)), bounds))
-    if len(lines) == 2:
-        ours, theirs = lines
+        deviation = _deviation(one.found.trial_scores(mask))
+        lines.append(Line(one.name, str(one.chain), one.junk, not one.chain.plain, one.found.scores(mask), deviation, bounds))
+    if reference is not None:  # both plain, by the same rule
+        ours, theirs = lines[0], lines[-1]
         gain = {score: ours.scores[score] - theirs.scores[score] for score in ours.scores}
-        lines.append(Line("difference", gain, {}, difference_intervals(*sampled) if draws else {}))
-    queries = sum(_count(result, mask) for result in evaluations[0].results)
+        bounds = difference_intervals(sampled[0], sampled[-1]) if draws else {}
+        lines.append(Line("difference", ours.similarity, ours.junk, False, gain, {}, bounds))
+    queries = sum(_count(result, mask) for result in methods[0].found.results)
     return Section(title, queries, tuple(lines))
 
 
@@ -156,7 +262,13 @@ def _labels_used(run: Run, places: Int[np.ndarray, " n"]) -> str:
 
 
 def _card(
-    run: Run, benchmark: Benchmark, evaluation: Evaluation, labels: str, without: str | None, notes: Sequence[str]
+    run: Run,
+    benchmark: Benchmark,
+    methods: Sequence[Method],
+    labels: str,
+    without: str | None,
+    embedded: Features,
+    notes: Sequence[str],
 ) -> Card:
     height, width = run.recipe.images.size
     model = run.recipe.model
@@ -166,20 +278,34 @@ def _card(
         copy=benchmark.copy,
         queries=sum(len(trial.query) for trial in benchmark.trials),
         gallery=tuple(len(trial.gallery) for trial in benchmark.trials),
-        without_match=sum(result.without_match for result in evaluation.results),
+        without_match=sum(result.without_match for result in methods[0].found.results),
         junk=JUNK[benchmark.protocol.junk],
         average_precision=benchmark.protocol.ap,
         trials=tuple(trial.name for trial in benchmark.trials),
-        similarity="cosine, plain (not re-ranked)",
+        similarity=tuple(dict.fromkeys(one.chain.describe() for one in methods)),
         labels_at_test=labels,
         checkpoint=f"{run.checkpoint}, epoch {run.epoch}",
         image_size=f"{height} x {width}, squashed, {run.recipe.images.interpolation}",
         embedding=(f"{model.embedding} the BNNeck, " if model.neck else "")
-        + f"{run.dim}-d, unit length"
+        + f"{embedded.dim}-d, unit length"
         + (f", WITHOUT {without}: its part of T replaced by its mean over the tested pictures" if without else ""),
-        run_id=run.id,
+        run_id=embedded.run_id,
         notes=(*benchmark.notes, *notes, *_trained_on(run, benchmark)),
     )
+
+
+def _fused_notes(fused: Sequence[tuple[Run, float]], benchmark: Benchmark, settings: EvaluationSettings) -> list[str]:
+    """What the card says of each further run."""
+    notes = []
+    for run, weight in fused:
+        height, width = run.recipe.images.size
+        labels = _labels_used(run, _places(run, benchmark, settings))
+        notes.append(
+            f"FUSED, the weighted sum of cosines: {weight:g} of {run.recipe.name}, id {run.id[:16]}, {run.checkpoint}, epoch "
+            f"{run.epoch}, {height} x {width}, {run.dim}-d; labels at test: {labels}"
+        )
+        notes += _trained_on(run, benchmark)
+    return notes
 
 
 def _trained_on(run: Run, benchmark: Benchmark) -> Sequence[str]:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from clipsenet.errors import ClipsenetError
 from clipsenet.files import write_folder
 from clipsenet.loading import SightingImages, in_order, make_loader
-from clipsenet.sightings import Rows, Sightings
+from clipsenet.sightings import Rows, Sightings, same_file
 from clipsenet.tables import from_arrow, to_arrow
 from clipsenet.transforms import Transform
 
@@ -62,7 +62,43 @@ class Features:
         return len(self.sightings)
 
     def __getitem__(self, rows: Rows) -> "Features":
-        return replace(self, sightings=self.sightings[rows], embeddings=self.embeddings[rows])
+        """The pictures at ``rows`` (numbers or a mask); rows that follow each other are a view, not a copy."""
+        chosen: Rows | slice = rows
+        if rows.dtype != bool and len(rows) and rows[-1] - rows[0] == len(rows) - 1 and (np.diff(rows) == 1).all():
+            chosen = slice(int(rows[0]), int(rows[-1]) + 1)
+        return replace(self, sightings=self.sightings[rows], embeddings=self.embeddings[chosen])
+
+    def of(self, sightings: Sightings, run_id: str, labels_told: bool, where: str) -> "Features":
+        """The features of other pictures, all of which are among these; found by file and box.
+
+        Args:
+            sightings: the pictures.
+            run_id: the run that must have made them.
+            labels_told: whether it must have been told camera or view.
+            where: these features' folder, for messages.
+
+        Raises:
+            ClipsenetError: another run, labels told otherwise, or a picture that is not among them.
+        """
+        if (self.run_id, self.labels_told) != (run_id, labels_told):
+            told = {True: "told camera or view", False: "told no labels"}
+            raise ClipsenetError(
+                f"{where} holds features of run {self.run_id[:16]}, {told[self.labels_told]}; wanted run {run_id[:16]}, "
+                f"{told[labels_told]}: name another folder, which is then made"
+            )
+        number = same_file(self.sightings, sightings)
+        ours, theirs = number[: len(self)], number[len(self) :]
+        first, row = np.unique(ours, return_index=True)
+        place = np.minimum(np.searchsorted(first, theirs), len(first) - 1)
+        absent = np.flatnonzero(first[place] != theirs)
+        if len(absent):
+            raise ClipsenetError(
+                f"{where} lacks {len(absent)} of the {len(sightings)} pictures, the first: "
+                f"{sightings.describe(int(absent[0]))}; name another folder, which is then made"
+            )
+        rows = row[place]
+        in_order = len(rows) == len(self) and (rows == np.arange(len(rows))).all()
+        return replace(self, sightings=sightings, embeddings=self.embeddings if in_order else self.embeddings[rows])
 
     @property
     def dim(self) -> int:

@@ -81,6 +81,11 @@ def require_new_folder(path: Path) -> None:
         raise ClipsenetError(f"{path} exists and is not empty; give another folder, or remove it first")
 
 
+def short_name(path: str) -> str:
+    """A file with its folder: what stays when a data set is moved."""
+    return "/".join(Path(path).parts[-2:])
+
+
 def _settle(path: Path) -> None:
     """Sync a file, and let others read it as the user's umask has it (safetensors writes for the owner alone)."""
     path.chmod(0o666 & ~_UMASK)

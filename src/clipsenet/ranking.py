@@ -1,13 +1,16 @@
 """rank(): who came first; junk is removed here and nowhere else."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+import torch
+from jaxtyping import Float, Int
 
 from clipsenet.errors import ClipsenetError
 from clipsenet.protocol import JunkRule
+from clipsenet.reporting import Tick, unheard
 from clipsenet.sightings import UNKNOWN, Sightings, same_file
 from clipsenet.similarity import Block
 
@@ -20,12 +23,14 @@ class Ranking:
         top: ``(q, first)`` gallery rows, most alike first; -1 where fewer than ``first`` are left.
         top_similarity: ``(q, first)`` their similarities; -inf there.
         places: per query, ascending, the places (from 0, junk not counted) at which its matches stand.
+        matched: per query, the gallery rows that stand at these places.
         candidates: ``(q,)`` gallery pictures left for each query after junk.
     """
 
     top: Int[np.ndarray, "q first"]
     top_similarity: Float[np.ndarray, "q first"]
     places: tuple[Int[np.ndarray, " _"], ...]
+    matched: tuple[Int[np.ndarray, " _"], ...]
     candidates: Int[np.ndarray, " q"]
 
     @property
@@ -34,12 +39,15 @@ class Ranking:
         return np.array([len(places) for places in self.places], dtype=np.int64)
 
 
-def rank(blocks: Iterable[Block], query: Sightings, gallery: Sightings, junk: JunkRule, first: int = 50) -> Ranking:
+def rank(
+    blocks: Iterable[Block], query: Sightings, gallery: Sightings, junk: JunkRule, first: int = 50, tick: Tick = unheard
+) -> Ranking:
     """Rank the gallery for every query.
 
-    Junk is removed first: the query's own file always (of a whole frame its own box, and its vehicle in that frame), and
-    under ``same-camera`` its vehicle's pictures of its own camera. Among equal similarities a non-match stands before a
-    match, so that a constant embedding earns nothing.
+    Junk is removed first: the query's own file always (of a whole frame its own box, and its vehicle in that frame),
+    under ``same-camera`` its vehicle's pictures of its own camera too, under ``all-same-camera`` all pictures of it.
+    Among equal similarities a non-match stands before a match, so that a constant embedding earns nothing, and then the
+    smaller row.
 
     Args:
         blocks: similarities, as a similarity yields them.
@@ -47,55 +55,114 @@ def rank(blocks: Iterable[Block], query: Sightings, gallery: Sightings, junk: Ju
         gallery: ``g`` pictures.
         junk: the rule.
         first: how many gallery rows are kept for each query.
+        tick: told how many queries are ranked.
 
     Raises:
         ClipsenetError: a similarity is NaN.
     """
-    assert query.vehicle.names == gallery.vehicle.names, "query and gallery must share their tables of names"
-    query_view, gallery_view = np.split(same_file(query, gallery), [len(query)])
-    query_path, gallery_path = np.split(same_file(query, gallery, boxes=False), [len(query)])
-    first = min(first, len(gallery))
-    top = np.full((len(query), first), -1, dtype=np.int64)
-    top_similarity = np.full((len(query), first), -np.inf, dtype=np.float32)
-    places: list[Int[np.ndarray, " _"]] = []
-    candidates = np.zeros(len(query), dtype=np.int64)
-    for part, block in blocks:
-        for row, similarity in zip(range(part.start, part.stop), block, strict=True):
-            vehicle, camera = query.vehicle.numbers[row], query.camera.numbers[row]
-            same_vehicle = (gallery.vehicle.numbers == vehicle) & (vehicle != UNKNOWN)
-            left_out = (gallery_view == query_view[row]) | (same_vehicle & (gallery_path == query_path[row]))
-            if junk == "same-camera" and camera != UNKNOWN:
-                left_out = left_out | (same_vehicle & (gallery.camera.numbers == camera))
-            kept = np.flatnonzero(~left_out)
-            if np.isnan(similarity).any():
-                raise ClipsenetError(f"similarities of {query.describe(row)} are NaN; the embeddings are broken")
-            candidates[row] = len(kept)
-            order, match_places = _order(similarity[kept], same_vehicle[kept], first)
-            top[row, : len(order)] = kept[order]
-            top_similarity[row, : len(order)] = similarity[kept[order]]
-            places.append(match_places)
-    return Ranking(top, top_similarity, tuple(places), candidates)
+    return rank_by_each(blocks, query, gallery, (junk,), first, tick)[0]
 
 
-def _order(
-    similarity: Float[np.ndarray, " n"], is_match: Bool[np.ndarray, " n"], first: int
-) -> tuple[Int[np.ndarray, " first"], Int[np.ndarray, " matches"]]:
-    """The first rows in order, and the places of all matches, without sorting everything."""
-    n = len(similarity)
-    matched = similarity[is_match]
-    if len(matched) == 0:
-        places = np.empty(0, dtype=np.int64)
-    else:
-        descending = np.sort(matched)[::-1]
-        others = similarity[~is_match]
-        # only non-matches at least as alike as the last match can push one back
-        ascending = np.sort(others[others >= descending[-1]])
-        before = len(ascending) - np.searchsorted(ascending, descending, side="left")
-        places = np.arange(len(matched)) + before
-    if first < n:
-        threshold = np.partition(similarity, n - first)[n - first]
-        candidates = np.flatnonzero(similarity >= threshold)
-    else:
-        candidates = np.arange(n)
-    order = candidates[np.lexsort((is_match[candidates], -similarity[candidates]))][:first]
-    return order, places
+def rank_by_each(
+    blocks: Iterable[Block],
+    query: Sightings,
+    gallery: Sightings,
+    rules: Sequence[JunkRule],
+    first: int = 50,
+    tick: Tick = unheard,
+) -> tuple[Ranking, ...]:
+    """``rank`` by several junk rules, with the similarities computed once.
+
+    Raises:
+        ClipsenetError: a similarity is NaN.
+    """
+    rankers = [_Ranker(query, gallery, junk, first) for junk in rules]
+    with ThreadPoolExecutor(max_workers=torch.get_num_threads()) as pool:
+        for part, block in blocks:
+            for ranker in rankers:
+                list(pool.map(ranker.rank_one, range(part.start, part.stop), block))
+            tick(part.stop, len(query))
+    return tuple(ranker.ranking for ranker in rankers)
+
+
+class _Ranker:
+    """Ranks query by query into arrays that are made once."""
+
+    def __init__(self, query: Sightings, gallery: Sightings, junk: JunkRule, first: int) -> None:
+        self.query, self.relevance = query, _Relevance(query, gallery, junk)
+        self.first = min(first, len(gallery))
+        self.top = np.full((len(query), self.first), -1, dtype=np.int64)
+        self.top_similarity = np.full((len(query), self.first), -np.inf, dtype=np.float32)
+        self.places: list[Int[np.ndarray, " _"]] = [np.empty(0, dtype=np.int64)] * len(query)
+        self.matched = list(self.places)
+        self.candidates = np.full(len(query), len(gallery), dtype=np.int64)
+
+    @property
+    def ranking(self) -> Ranking:
+        return Ranking(self.top, self.top_similarity, tuple(self.places), tuple(self.matched), self.candidates)
+
+    def rank_one(self, row: int, similarity: Float[np.ndarray, " g"]) -> None:
+        """Rank one query; ``similarity`` is as it was afterwards."""
+        if np.isnan(similarity.min(initial=np.inf)):
+            raise ClipsenetError(f"similarities of {self.query.describe(row)} are NaN; the embeddings are broken")
+        match, left_out = self.relevance.of(row)
+        self.candidates[row] -= len(left_out)
+        value, hidden = similarity[match], similarity[left_out]
+        similarity[match] = similarity[left_out] = -np.inf  # the others remain
+        order = np.argsort(-value, kind="stable")
+        ranked, descending = match[order], value[order]
+        others = np.empty(0, dtype=similarity.dtype)
+        if len(match):
+            # only non-matches at least as alike as the last match can push one back
+            others = np.sort(similarity[similarity >= descending[-1]])
+            before = len(others) - np.searchsorted(others, descending, side="left")
+            self.places[row], self.matched[row] = np.arange(len(match)) + before, ranked
+        if self.first:
+            lowest = others[-self.first] if len(others) >= self.first else np.partition(similarity, -self.first)[-self.first]
+            other = np.flatnonzero(similarity >= lowest)
+            other = other[similarity[other] > -np.inf]
+            rows = np.concatenate([other, ranked])
+            alike = np.concatenate([similarity[other], descending])
+            is_match = np.arange(len(rows)) >= len(other)
+            best = np.lexsort((rows, is_match, -alike))[: self.first]
+            self.top[row, : len(best)], self.top_similarity[row, : len(best)] = rows[best], alike[best]
+        similarity[match], similarity[left_out] = value, hidden
+
+
+class _Relevance:
+    """Which gallery rows are a query's matches, and which are junk; both found through sorted columns."""
+
+    def __init__(self, query: Sightings, gallery: Sightings, junk: JunkRule) -> None:
+        assert query.vehicle.names == gallery.vehicle.names, "query and gallery must share their tables of names"
+        self.query, self.gallery, self.junk = query, gallery, junk
+        self.query_view, gallery_view = np.split(same_file(query, gallery), [len(query)])
+        self.query_path, self.gallery_path = np.split(same_file(query, gallery, boxes=False), [len(query)])
+        self.of_view = _lookup(gallery_view)
+        self.of_vehicle = _lookup(gallery.vehicle.numbers)
+        self.of_camera = _lookup(gallery.camera.numbers)
+
+    def of(self, row: int) -> tuple[Int[np.ndarray, " matches"], Int[np.ndarray, " junk"]]:
+        """Matches and junk of a query, both ascending."""
+        vehicle, camera = int(self.query.vehicle.numbers[row]), int(self.query.camera.numbers[row])
+        own = self.of_vehicle(vehicle) if vehicle != UNKNOWN else np.empty(0, dtype=np.int64)
+        same_shot = self.gallery_path[own] == self.query_path[row]
+        if self.junk != "same-file" and camera != UNKNOWN:
+            same_shot |= self.gallery.camera.numbers[own] == camera
+        left_out = np.concatenate([own[same_shot], self.of_view(int(self.query_view[row]))])
+        if self.junk == "all-same-camera" and camera != UNKNOWN:
+            left_out = np.concatenate([left_out, self.of_camera(camera)])
+        left_out = np.unique(left_out)
+        return np.setdiff1d(own, left_out, assume_unique=True), left_out
+
+
+def _lookup(numbers: Int[np.ndarray, " g"]) -> Callable[[int], Int[np.ndarray, " rows"]]:
+    """From a number to the rows that have it, ascending."""
+    order = np.argsort(numbers, kind="stable")
+    ordered = numbers[order]
+
+    def rows(number: int) -> Int[np.ndarray, " rows"]:
+        start, stop = np.searchsorted(ordered, [number, number + 1])
+        found: Int[np.ndarray, " rows"] = order[start:stop]
+        return found
+
+    return rows

@@ -55,6 +55,17 @@ class EvaluationSettings(Settings):
         default=(), description="Queries scored apart, and the rest of them: column=value, for instance type=van."
     )
     intervals: int = Field(default=0, ge=0, description="Bootstrap draws for 95 % intervals; 0: none.")
+    similarities: tuple[str, ...] | None = Field(
+        default=None,
+        description="What is scored beside the plain cosine, such as 'k-reciprocal:k1=50,k2=15,original=0.5'; null: as the "
+        "benchmark has it.",
+    )
+    same_camera_kept: bool = Field(
+        default=False, description="Score with the vehicle's pictures of the query's own camera kept, too: beside, not instead."
+    )
+    audit: bool = Field(
+        default=False, description="How well the camera is told from the embedding, and the scores of many slices."
+    )
 
 
 class Recipe(Settings):

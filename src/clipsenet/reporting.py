@@ -1,4 +1,41 @@
-"""Reporter: whoever watches a training; this one says nothing."""
+"""Who watches: a training (Reporter), or work in stages (Watch); these say nothing."""
+
+from collections.abc import Callable
+
+Tick = Callable[[int, int], None]
+"""Told how much is done, of how much."""
+
+
+def unheard(done: int, total: int) -> None:
+    """A tick that nobody hears."""
+
+
+class Watch:
+    """Told what work begins and how far it is; a subclass shows it."""
+
+    def say(self, text: str) -> None:
+        """Something that a user should know before it begins."""
+
+    def stage(self, title: str) -> Tick:
+        """A stage begins; the stage before it is over. Gives whom to tell how far it is."""
+        return unheard
+
+
+SILENT = Watch()
+"""Nobody watches."""
+
+
+class LateStage:
+    """A tick whose stage begins with its first call: blocks are made by stages of their own before."""
+
+    def __init__(self, watch: Watch, title: str) -> None:
+        self.watch, self.title = watch, title
+        self.tick: Tick | None = None
+
+    def __call__(self, done: int, total: int) -> None:
+        if self.tick is None:
+            self.tick = self.watch.stage(self.title)
+        self.tick(done, total)
 
 
 class Reporter:

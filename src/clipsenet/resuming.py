@@ -13,10 +13,11 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from clipsenet.errors import ClipsenetError, UsageError
+from clipsenet.files import short_name
 from clipsenet.models import without_weights
 from clipsenet.models.clip_senet import ClipSenetSettings
 from clipsenet.recipe import FORMAT, Recipe
-from clipsenet.runs import read_facts, read_recipe, save_tensors, short_name
+from clipsenet.runs import read_facts, read_recipe, save_tensors
 from clipsenet.sightings import UNKNOWN, Sightings
 from clipsenet.weights import load_state, read_state
 

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from clipsenet.assembling import model_of
 from clipsenet.errors import ClipsenetError
-from clipsenet.files import write_text, write_whole
+from clipsenet.files import short_name, write_text, write_whole
 from clipsenet.models import Model, without_weights
 from clipsenet.recipe import FORMAT, Recipe, without_format
 from clipsenet.settings import read_yaml
@@ -204,11 +204,6 @@ def trained_on(folder: Path) -> set[tuple[str, str]] | None:
         return None
     with path.open(encoding="utf-8", newline="") as file:
         return {(row["vehicle"], row["picture"]) for row in csv.DictReader(file)}
-
-
-def short_name(path: str) -> str:
-    """A picture's file with its folder: what stays when a data set is moved."""
-    return "/".join(Path(path).parts[-2:])
 
 
 def environment() -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Scorecard: scores with the protocol card that says what they mean."""
 
+import dataclasses
 import hashlib
 import json
 import math
@@ -8,10 +9,16 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from clipsenet.errors import ClipsenetError
-from clipsenet.files import write_text
+import pyarrow as pa
+import pyarrow.parquet as pq
 
-FORMAT = 1
+from clipsenet.errors import ClipsenetError
+from clipsenet.files import write_text, write_whole
+
+FORMAT = 2
+"""2: several similarities and junk rules, which stand at each line; a folder with the queries beside."""
+
+CARD, QUERIES = "scorecard.json", "queries.parquet"
 
 
 @dataclass(frozen=True)
@@ -28,7 +35,7 @@ class Card:
         junk: which gallery pictures are left out for a query.
         average_precision: the AP rule.
         trials: their names, or their number.
-        similarity: with all its parameters, plain or re-ranked.
+        similarity: each that was scored, with all its parameters, plain or re-ranked.
         labels_at_test: whether camera or view labels were told to the network.
         checkpoint: which weights: last, or best on validation vehicles; with the epoch.
         image_size: height x width, and how it is reached.
@@ -46,13 +53,18 @@ class Card:
     junk: str
     average_precision: str
     trials: tuple[str, ...]
-    similarity: str
+    similarity: tuple[str, ...]
     labels_at_test: str
     checkpoint: str
     image_size: str
     embedding: str
     run_id: str
     notes: tuple[str, ...] = ()
+
+    def protocol(self) -> dict[str, Any]:
+        """What two scores must share to be comparable; it is the benchmark's part of the card."""
+        names = ("benchmark", "fingerprint", "queries", "gallery", "junk", "average_precision", "trials", "labels_at_test")
+        return {name: getattr(self, name) for name in names}
 
 
 @dataclass(frozen=True)
@@ -61,12 +73,18 @@ class Line:
 
     Attributes:
         method: the run, a reference, or a difference of the two.
+        similarity: the chain, as ``--similarity`` takes it.
+        junk: the rule.
+        reranked: whether more than the cosine of the embeddings decides: re-ranking, expansion, whitening.
         scores: name to value, the mean over the trials.
         deviation: standard deviation over the trials (divided by n - 1), where there are several.
         interval: name to the bounds of the 95 % bootstrap interval, where asked for.
     """
 
     method: str
+    similarity: str
+    junk: str
+    reranked: bool
     scores: dict[str, float]
     deviation: dict[str, float] = field(default_factory=dict)
     interval: dict[str, tuple[float, float]] = field(default_factory=dict)
@@ -83,41 +101,58 @@ class Section:
 
 @dataclass(frozen=True)
 class Scorecard:
-    """What an evaluation found."""
+    """What an evaluation found.
+
+    Attributes:
+        card: what the scores depend on.
+        sections: the scores, over all queries and slices of them.
+        audit: what ``evaluate --audit`` found, as plain values; none where it was not asked for.
+        queries: what each query earned, a row for each query, trial and line (``clipsenet.evaluation.query_table``).
+    """
 
     card: Card
     sections: tuple[Section, ...]
+    audit: dict[str, Any] | None = None
+    queries: pa.Table | None = field(default=None, compare=False, repr=False)
 
     @property
     def scores(self) -> dict[str, float]:
-        """The run's scores over all queries."""
+        """The run's plain scores over all queries, by the benchmark's own junk rule."""
         return self.sections[0].lines[0].scores
 
     def short_digest(self) -> str:
         """Eight hex digits that tell scorecards of other data, rules, slices or methods apart, not other scores."""
         card = {name: value for name, value in asdict(self.card).items() if name not in ("run_id", "checkpoint")}
-        asked = [card, [(one.queries_of, [line.method for line in one.lines]) for one in self.sections]]
+        asked = [
+            card,
+            [(one.queries_of, [(line.method, line.similarity, line.junk) for line in one.lines]) for one in self.sections],
+        ]
         return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:8]
 
     def to_json(self) -> str:
-        """As JSON; a score that does not exist is null."""
-        return json.dumps({"format": FORMAT, **_plain(asdict(self))}, indent=2) + "\n"
+        """As JSON, without the queries; a score that does not exist is null."""
+        return json.dumps({"format": FORMAT, **_plain(asdict(dataclasses.replace(self, queries=None)))}, indent=2) + "\n"
 
-    def save(self, path: Path) -> None:
-        """Write ``to_json``, whole or not at all.
+    def save(self, folder: Path) -> None:
+        """Write ``scorecard.json`` and ``queries.parquet`` into a folder, each whole or not at all.
 
         Raises:
             ClipsenetError: the disk is full, or the folder cannot be written.
         """
-        write_text(path, self.to_json())
+        queries = self.queries
+        if queries is not None:
+            write_whole(folder / QUERIES, lambda partial: pq.write_table(queries, partial))
+        write_text(folder / CARD, self.to_json())
 
     @classmethod
     def load(cls, path: Path) -> "Scorecard":
-        """Read what ``save`` wrote.
+        """Read a folder that ``save`` wrote, or a scorecard's JSON alone.
 
         Raises:
             ClipsenetError: not there, not a scorecard, or of a newer format.
         """
+        beside = path / QUERIES if path.is_dir() else None
+        path = path / CARD if path.is_dir() else path
         try:
             values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
             if values["format"] > FORMAT:
@@ -127,10 +162,13 @@ class Scorecard:
                 for one in values["sections"]
             )
             facts: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in values["card"].items()}
+            if values["format"] == 1:
+                facts["similarity"] = (facts["similarity"],)
             card = Card(**facts)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            queries = pq.read_table(beside) if beside is not None and beside.is_file() else None
+        except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
             raise ClipsenetError(f"{path} is not a scorecard ({type(error).__name__}: {error}); evaluate again") from error
-        return cls(card, sections)
+        return cls(card, sections, values.get("audit"), queries)
 
 
 def _line(values: Mapping[str, Any]) -> Line:
@@ -138,7 +176,15 @@ def _line(values: Mapping[str, Any]) -> Line:
         return {name: math.nan if value is None else value for name, value in one.items()}
 
     interval = {name: (float(low), float(high)) for name, (low, high) in values["interval"].items() if low is not None}
-    return Line(values["method"], numbers(values["scores"]), numbers(values["deviation"]), interval)
+    return Line(
+        values["method"],
+        values.get("similarity", "cosine"),  # format 1 knew nothing else
+        values.get("junk", ""),
+        values.get("reranked", False),
+        numbers(values["scores"]),
+        numbers(values["deviation"]),
+        interval,
+    )
 
 
 def _plain(value: Any) -> Any:

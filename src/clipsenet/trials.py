@@ -1,17 +1,19 @@
 """Search every trial of a benchmark, and score every query."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float
 
+from clipsenet.chain import PLAIN, Chain
 from clipsenet.errors import ClipsenetError
 from clipsenet.features import Features
-from clipsenet.protocol import JunkRule
-from clipsenet.ranking import Ranking, rank
+from clipsenet.protocol import JunkRule, Protocol
+from clipsenet.ranking import Ranking, rank_by_each
+from clipsenet.reporting import SILENT, LateStage, Watch
 from clipsenet.scores import score_queries
 from clipsenet.sightings import UNKNOWN, Sightings, Trial, same_file
-from clipsenet.similarity import cosine
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,25 +62,44 @@ class Evaluation:
         return rows
 
 
-def search(features: Features, trials: tuple[Trial, ...], junk: JunkRule, map_at: tuple[int, ...] = (10,)) -> Evaluation:
-    """Search every trial by cosine and score every query.
+def search(
+    features: Features,
+    trials: tuple[Trial, ...],
+    protocol: Protocol,
+    chain: Chain = PLAIN,
+    rules: Sequence[JunkRule] | None = None,
+    map_at: tuple[int, ...] = (10,),
+    watch: Watch = SILENT,
+) -> dict[JunkRule, Evaluation]:
+    """Search every trial and score every query, by each of several junk rules.
 
     Args:
         features: of the benchmark's test pictures.
         trials: which rows ask which.
-        junk: the junk rule.
+        protocol: the junk rule, and how average precision is taken.
+        chain: by what similarity.
+        rules: the junk rules; none: the protocol's own.
         map_at: the k of mAP@k.
+        watch: told how far it is.
+
+    Returns:
+        The evaluation by each rule, in their order.
 
     Raises:
         ClipsenetError: as ``require_matches``.
     """
-    require_matches(features.sightings, trials, junk)
-    results = []
-    for trial in trials:
+    wanted = tuple(dict.fromkeys(rules or (protocol.junk,)))
+    require_matches(features.sightings, trials, wanted[0])
+    results: dict[JunkRule, list[TrialResult]] = {rule: [] for rule in wanted}
+    for number, trial in enumerate(trials):
         query, gallery = features[trial.query], features[trial.gallery]
-        ranking = rank(cosine(query, gallery), query.sightings, gallery.sightings, junk)
-        results.append(TrialResult(trial, ranking, score_queries(ranking.places, map_at).per_query()))
-    return Evaluation(features.sightings, tuple(results))
+        blocks = chain.blocks(query, gallery, watch)
+        title = f"ranking by {chain}" + (f", trial {number + 1} of {len(trials)}" if len(trials) > 1 else "")
+        rankings = rank_by_each(blocks, query.sightings, gallery.sightings, wanted, tick=LateStage(watch, title))
+        for rule, ranking in zip(wanted, rankings, strict=True):
+            per_query = score_queries(ranking.places, map_at, protocol.ap).per_query()
+            results[rule].append(TrialResult(trial, ranking, per_query))
+    return {rule: Evaluation(features.sightings, tuple(of_rule)) for rule, of_rule in results.items()}
 
 
 def require_matches(sightings: Sightings, trials: tuple[Trial, ...], junk: JunkRule) -> None:
@@ -104,7 +125,7 @@ def _has_match(sightings: Sightings, trial: Trial, junk: JunkRule) -> bool:
     for row in trial.gallery:
         by_vehicle.setdefault(int(vehicle[row]), []).append(int(row))
     return any(
-        file[row] != file[query] and (junk != "same-camera" or camera[query] == UNKNOWN or camera[row] != camera[query])
+        file[row] != file[query] and (junk == "same-file" or camera[query] == UNKNOWN or camera[row] != camera[query])
         for query in trial.query
         if vehicle[query] != UNKNOWN
         for row in by_vehicle.get(int(vehicle[query]), ())
@@ -137,9 +158,9 @@ def _why_no_match(sightings: Sightings, trial: Trial, junk: JunkRule) -> str:
                 "give each vehicle two pictures or more"
             )
         return start + "each vehicle's only picture is the query itself"
-    if junk == "same-camera":
+    if junk != "same-file":
         return start + (
-            f"each vehicle was seen by one camera only ({cameras.count()} cameras), and the rule 'same-camera' leaves those "
+            f"each vehicle was seen by one camera only ({cameras.count()} cameras), and the rule '{junk}' leaves those "
             "pictures out; if they may count, pass --set data.junk=same-file"
         )
     return start + "all pictures of a vehicle on the other side are the query's own file"

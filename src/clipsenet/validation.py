@@ -78,7 +78,7 @@ def validate(recipe: Recipe, benchmark: Benchmark, model: Model, device: torch.d
             workers=recipe.training.workers,
             device=device,
         )
-        scores = search(features, trials, benchmark.protocol.junk).scores()
+        scores = search(features, trials, benchmark.protocol)[benchmark.protocol.junk].scores()
         row |= {f"{name}.mAP": scores["mAP"], f"{name}.R1": scores["R1"]}
     return row
 

@@ -1,9 +1,7 @@
 """Where a training step's time goes: train() against the bare step on tensors in memory, in turn."""
 
 import os
-import resource
 import statistics
-import sys
 import tempfile
 import time
 from itertools import islice
@@ -14,6 +12,7 @@ import numpy as np
 import torch
 
 from clipsenet.assembling import assemble, model_of
+from clipsenet.benchmarking.peaks import peak_memory
 from clipsenet.devices import make_fabric
 from clipsenet.errors import UsageError
 from clipsenet.loading import Batch, SightingImages, make_loader
@@ -121,7 +120,7 @@ def measure(recipe: Recipe, benchmark: Benchmark, *, device: str = "auto", steps
         "reference_seconds": reference,
         "ratio": statistics.median(whole) / reference,
         "parts_of_train_step": {name: statistics.median(values) for name, values in parts.items()},
-        "peak_memory_gb": _peak_memory(),
+        "peak_memory_gb": peak_memory(),
     }
 
 
@@ -191,9 +190,3 @@ def _bare_step(recipe: Recipe, benchmark: Benchmark, batch: Batch, device: str, 
 def _wait(device: torch.device) -> None:
     if device.type == "cuda":
         torch.cuda.synchronize(device)
-
-
-def _peak_memory() -> float:
-    """The largest resident size of this process so far, in GB (10^9 bytes)."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9

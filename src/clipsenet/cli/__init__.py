@@ -7,8 +7,11 @@ from typing import Annotated
 
 import typer
 
+from clipsenet.cli.comparing import compare as compare_runs
+from clipsenet.cli.inspecting import inspect
 from clipsenet.cli.learning import describe, list_, toy, train
-from clipsenet.cli.measuring import bench_training
+from clipsenet.cli.literature import literature
+from clipsenet.cli.measuring import bench_evaluation, bench_training
 from clipsenet.cli.opening import complain
 from clipsenet.cli.testing import compare, embed, evaluate
 from clipsenet.errors import ClipsenetError, Interrupted, UsageError
@@ -20,12 +23,17 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for _verb in (train, evaluate, embed, compare, describe, toy):
+for _verb in (train, evaluate, embed, compare, inspect, describe, toy):
     app.command()(_verb)
 app.command("list")(list_)
 bench_app = typer.Typer(help="Measure: speed and memory, as ratios to a reference in the same run.", no_args_is_help=True)
 bench_app.command("training")(bench_training)
+bench_app.command("evaluation")(bench_evaluation)
 app.add_typer(bench_app, name="bench")
+runs_app = typer.Typer(help="Runs beside each other, and beside the literature.", no_args_is_help=True)
+runs_app.command("compare")(compare_runs)
+runs_app.command("literature")(literature)
+app.add_typer(runs_app, name="runs")
 
 
 @app.callback()

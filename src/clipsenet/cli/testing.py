@@ -8,6 +8,7 @@ import typer
 from clipsenet.cli.opening import list_left_out, open_benchmark, open_run, print_json, use_threads
 from clipsenet.cli.options import AsJson, CheckpointName, Data, Device, RunFolder, Set, SkipBroken, Threads
 from clipsenet.errors import UsageError
+from clipsenet.files import write_text
 from clipsenet.sightings import UNKNOWN
 
 if TYPE_CHECKING:
@@ -27,11 +28,32 @@ def evaluate(
         Path | None, typer.Option("--json", metavar="FILE", help="Write the scorecard there; '-': print it.")
     ] = None,
     checkpoint: CheckpointName = None,
+    similarity: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="CHAIN",
+            help="Scored beside the plain cosine, such as 'expansion:k=5 + k-reciprocal:k1=50,k2=15,original=0.5'; may be "
+            "repeated; 'cosine' alone: nothing beside. None: as the benchmark has it.",
+        ),
+    ] = None,
+    fuse: Annotated[
+        list[str] | None, typer.Option(metavar="RUN2=WEIGHT", help="Add another run's cosine with this weight, such as 0.3.")
+    ] = None,
+    features: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="A features folder: read where it is there, written where it is not."),
+    ] = None,
     reference: Annotated[str | None, typer.Option(help="none or histogram: what is scored beside the run.")] = None,
     slices: Annotated[
         list[str] | None, typer.Option("--slice", metavar="COLUMN=VALUE", help="Score these queries apart.")
     ] = None,
     intervals: Annotated[bool | None, typer.Option(help="95 % bootstrap intervals, paired against the reference.")] = None,
+    same_camera: Annotated[
+        str | None, typer.Option(metavar="kept", help="kept: score with the same camera's pictures kept, too, beside.")
+    ] = None,
+    audit: Annotated[
+        bool | None, typer.Option("--audit", help="How well the camera is told from the embedding; scores of many slices.")
+    ] = None,
     without: Annotated[
         str | None, typer.Option(help="appearance or semantics: score with that branch's part of the embedding removed.")
     ] = None,
@@ -44,7 +66,7 @@ def evaluate(
     threads: Threads = None,
 ) -> None:
     """Score a run on a benchmark's test part; every score stands under its protocol card."""
-    from clipsenet.console import counting, out, print_scorecard
+    from clipsenet.console import out, print_scorecard, watching
     from clipsenet.devices import find_device
     from clipsenet.evaluation import evaluate as evaluate_
     from clipsenet.recipe import Recipe
@@ -55,12 +77,17 @@ def evaluate(
     for text in set_ or ():
         if not text.startswith(("data.", "evaluation.")):
             raise UsageError(f"--set {text}: evaluate takes data.* and evaluation.* only; the network is the run's")
+    if same_camera not in (None, "kept"):
+        raise UsageError(f"--same-camera {same_camera}: wanted kept; left out they are anyway")
     values = override(read_recipe(run).to_values(), set_ or ())
     asked = {
         ("data", "benchmark"): benchmark,
         ("evaluation", "reference"): reference,
         ("evaluation", "checkpoint"): checkpoint,
+        ("evaluation", "similarities"): similarity,
         ("evaluation", "slices"): slices,
+        ("evaluation", "same_camera_kept"): True if same_camera else None,
+        ("evaluation", "audit"): audit,
         ("evaluation", "without"): without,
         ("evaluation", "labels"): labels,
         ("evaluation", "intervals"): None if intervals is None else _draws(values) if intervals else 0,
@@ -70,26 +97,41 @@ def evaluate(
             values[part][name] = value
     recipe = Recipe.from_values(values, f"{run}/recipe.yaml with the options given")
     opened = open_run(run, recipe.evaluation.checkpoint)
+    fused = [_fused(text, recipe.evaluation.checkpoint) for text in fuse or ()]
     found = open_benchmark(recipe.data, data, ("test",), skip_broken)
-    with counting("extracting") as counter:
+    with watching() as watch:
         scorecard = evaluate_(
             opened,
             found,
             recipe.evaluation,
+            fused=fused,
+            features=features,
             workers=recipe.training.workers,
             device=find_device(device),
-            progress=counter,
+            watch=watch,
         )
+    kept = run / "scorecards" / f"{found.name.replace(':', '-')}-{opened.checkpoint}-{scorecard.short_digest()}"
+    scorecard.save(kept)
+    if json_ is not None and str(json_) != "-":
+        write_text(json_, scorecard.to_json())
     if str(json_) == "-":
         typer.echo(scorecard.to_json(), nl=False)
     else:
         print_scorecard(scorecard)
-    if json_ is not None and str(json_) != "-":
-        scorecard.save(json_)
-    kept = run / "scorecards" / f"{found.name}-{opened.checkpoint}-{scorecard.short_digest()}.json"
-    scorecard.save(kept)
-    if str(json_) != "-":
-        out.print(f"saved in {kept}", markup=False)
+        out.print(f"saved in {kept} (scorecard.json, queries.parquet)", markup=False)
+
+
+def _fused(text: str, checkpoint: str) -> "tuple[Run, float]":
+    """A run and its weight from ``RUN2=0.3``."""
+    folder, equals, weight = text.rpartition("=")
+    try:
+        number = float(weight)
+    except ValueError:
+        equals = ""
+        number = 0.0
+    if not equals or not 0 < number < 1:
+        raise UsageError(f"--fuse {text}: wanted a run folder and its weight between 0 and 1, such as runs/other=0.3")
+    return open_run(Path(folder), checkpoint), number
 
 
 def _draws(values: dict[str, Any]) -> int:
@@ -113,7 +155,7 @@ def embed(
 ) -> None:
     """Embeddings of pictures, as a features folder."""
     from clipsenet.broken import leave_out_broken
-    from clipsenet.console import counting, out
+    from clipsenet.console import out, watching
     from clipsenet.datasets.manifest import ManifestSettings, read
     from clipsenet.devices import find_device
     from clipsenet.features import extract
@@ -142,7 +184,7 @@ def embed(
     places = opened.model.place_rows(sightings)
     if not labels:
         places.fill(UNKNOWN)
-    with counting("extracting") as counter:
+    with watching() as watch:
         features = extract(
             opened.model,
             sightings,
@@ -153,7 +195,7 @@ def embed(
             batch=opened.recipe.evaluation.batch,
             workers=opened.recipe.training.workers,
             device=find_device(device),
-            progress=counter,
+            progress=watch.stage("extracting"),
         )
     features.save(to)
     if json_:

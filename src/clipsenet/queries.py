@@ -1,0 +1,71 @@
+"""What each query earned, as a table: a row for each query, trial and line of the scorecard."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from clipsenet.files import short_name
+from clipsenet.protocol import JunkRule
+from clipsenet.sightings import Sightings
+from clipsenet.trials import Evaluation, TrialResult
+
+
+def query_table(methods: Sequence[tuple[str, str, JunkRule, Evaluation]]) -> pa.Table:
+    """The rows of ``queries.parquet``.
+
+    Columns: ``method``, ``similarity``, ``junk``, ``trial`` as on the scorecard; ``picture`` (file with its folder, and its
+    box), ``vehicle``, ``camera``; ``candidates`` left after junk, ``matches`` among them, ``first_place`` of a match from 0
+    (null without one); ``first``, ``first_vehicle``, ``first_similarity``: who came first; then each score's summand, null
+    without a match.
+
+    Args:
+        methods: name, similarity, junk rule, and what was found.
+    """
+    tables = [
+        _of_trial(name, similarity, junk, evaluation.test, result)
+        for name, similarity, junk, evaluation in methods
+        for result in evaluation.results
+    ]
+    return pa.concat_tables(tables)
+
+
+def _of_trial(name: str, similarity: str, junk: str, test: Sightings, result: TrialResult) -> pa.Table:
+    query, ranking = result.trial.query, result.ranking
+    n = len(query)
+    asked = test[query]
+    found = ranking.top[:, 0] >= 0 if ranking.top.shape[1] else np.zeros(n, dtype=bool)
+    first_row = result.trial.gallery[np.where(found, ranking.top[:, 0], 0)] if found.any() else np.zeros(n, dtype=np.int64)
+    first = test[first_row]
+    places = np.array([of_query[0] if len(of_query) else -1 for of_query in ranking.places], dtype=np.int64)
+    columns: dict[str, pa.Array] = {
+        "method": _same(name, n),
+        "similarity": _same(similarity, n),
+        "junk": _same(junk, n),
+        "trial": _same(result.trial.name, n),
+        "picture": pa.array(pictures_of(asked)),
+        "vehicle": pa.array(asked.vehicle.texts().tolist()),
+        "camera": pa.array(asked.camera.texts().tolist()),
+        "candidates": pa.array(ranking.candidates),
+        "matches": pa.array(ranking.matches),
+        "first_place": pa.array(places, mask=places < 0),
+        "first": pa.array(pictures_of(first), mask=~found),
+        "first_vehicle": pa.array(first.vehicle.texts().tolist(), mask=~found),
+        "first_similarity": pa.array(ranking.top_similarity[:, 0] if found.any() else np.zeros(n, np.float32), mask=~found),
+    }
+    for score, values in result.per_query.items():
+        columns[score] = pa.array(values, mask=np.isnan(values))
+    return pa.table(columns)
+
+
+def pictures_of(sightings: Sightings) -> list[str]:
+    """Each picture's file with its folder, and its box where it has one: what stays when a data set is moved."""
+    names = [short_name(path) for path in sightings.files()]
+    if sightings.box is None:
+        return names
+    boxes = sightings.box.tolist()
+    return [f"{name} {','.join(map(str, box))}" if box[2] >= 0 else name for name, box in zip(names, boxes, strict=True)]
+
+
+def _same(text: str, n: int) -> pa.DictionaryArray:
+    return pa.DictionaryArray.from_arrays(pa.array(np.zeros(n, dtype=np.int32)), pa.array([text]))
