@@ -16,7 +16,9 @@ from PIL import Image
 from clipsenet.cli import main
 from clipsenet.features import Features
 from clipsenet.runs import Run
+from clipsenet.scorecard import Scorecard
 from conftest import ROOT
+from drawn_layouts import draw_vehicleid, draw_veri776, draw_veriwild
 
 TINY = [
     *("--set", "images.size=[32, 32]", "--set", "schedule.epochs=2", "--set", "schedule.warmup_epochs=0"),
@@ -291,3 +293,88 @@ def test_help_needs_no_torch() -> None:
     assert result.stdout.strip().endswith("False")
     for verb in ("train", "evaluate", "embed", "compare", "describe", "list", "bench", "toy"):
         assert verb in result.stdout
+
+
+@pytest.mark.parametrize("name", ["veri776", "vehicleid:small", "veriwild:large"])
+def test_evaluate_on_the_published_layouts(run, trained: Path, tmp_path: Path, name: str) -> None:
+    draw = {"veri776": draw_veri776, "vehicleid:small": draw_vehicleid, "veriwild:large": draw_veriwild}[name]
+    root = draw(tmp_path / "data")
+    words = ("evaluate", trained, "--data", root, "--benchmark", name, "--reference", "none", "--json", "-")
+    card = json.loads(run(*words).out)
+    lines = [(line["similarity"], line["junk"]) for line in card["sections"][0]["lines"]]
+    if name == "veri776":
+        ranked = [
+            f"k-reciprocal:{rest}"
+            for rest in ("k1=50,k2=15,original=0.5", "k1=80,k2=16,original=0.3", "k1=20,k2=6,original=0.3")
+        ]
+        assert lines == [(one, "same-camera") for one in ("cosine", *ranked)]
+        assert any("own picture stands in the gallery" in note for note in card["card"]["notes"])
+    elif name == "vehicleid:small":
+        assert lines == [("cosine", "same-file")]
+        assert len(card["card"]["trials"]) == 10
+        assert card["sections"][0]["lines"][0]["deviation"]
+    else:
+        assert lines == [("cosine", "same-camera"), ("cosine", "same-file")]
+        assert (card["card"]["queries"], card["card"]["without_match"]) == (2, 1)
+    assert card["card"]["copy"].startswith("modified")
+    assert any("officially" in note for note in card["card"]["notes"])
+
+
+def test_the_same_camera_kept_never_finds_the_query_itself(run, trained: Path, tmp_path: Path) -> None:
+    """VeRi's queries stand in the gallery: kept are the vehicle's other pictures of that camera, not the query's own."""
+    root = draw_veri776(tmp_path / "data")
+    shutil.copytree(trained, tmp_path / "run", ignore=shutil.ignore_patterns("scorecards"))
+    words = ("evaluate", tmp_path / "run", "--data", root, "--benchmark", "veri776", "--reference", "none")
+    words = (*words, "--similarity", "cosine")
+    card = json.loads(run(*words, "--same-camera", "kept", "--json", "-").out)
+    assert [line["junk"] for line in card["sections"][0]["lines"]] == ["same-camera", "same-file"]
+    (kept,) = (tmp_path / "run" / "scorecards").glob("veri776-*")
+    rows = Scorecard.load(kept).queries
+    assert rows is not None
+    for row in rows.to_pylist():
+        assert row["candidates"] == (5 if row["junk"] == "same-file" else {"0002": 4, "0005": 5}[row["vehicle"]])
+        assert row["first"] != row["picture"]
+    wrong = run(*words, "--same-camera", "maybe")
+    assert wrong.code == 2
+    assert "wanted kept" in wrong.err
+
+
+def test_train_on_the_layout_of_veri776_with_camera_and_view_rows(run, tmp_path: Path) -> None:
+    root = draw_veri776(tmp_path / "data")
+    words = ("train", "toy", "--data", root, "--run", tmp_path / "run", *TINY, "--set", "data.benchmark=veri776")
+    result = run(*words, "--set", "sampler.vehicles=2", "--set", "model.places.labels=camera-view")
+    assert result.code == 0, result.err
+    card = run("evaluate", tmp_path / "run", "--data", root, "--similarity", "cosine", "--reference", "none")
+    assert "true camera and view" in card.out
+    assert "TRAINED" not in card.out
+
+
+def test_fusion_features_and_audit_from_the_command_line(run, trained: Path, toy_folder: Path, tmp_path: Path) -> None:
+    words = ("evaluate", trained, "--data", toy_folder, "--reference", "none")
+    shown = run(*words, "--audit", "--features", tmp_path / "f", "--similarity", "expansion:k=2 + k-reciprocal:k1=4,k2=2")
+    assert shown.code == 0
+    for text in ("audit: the camera is told from the embedding", "camera pair", "brightness", "short side", "junk: same-file"):
+        assert text in shown.out
+    assert "about 0." in shown.err
+    assert "features kept in" in shown.err
+    assert "features of" in run(*words, "--features", tmp_path / "f").err
+    fused = run(*words, "--fuse", f"{trained}=0.4")
+    assert "FUSED, the weighted sum of cosines: 0.4 of toy" in fused.out
+    for wrong in ("nothing", f"{trained}=1.5", f"{trained}=half"):
+        refused = run(*words, "--fuse", wrong)
+        assert refused.code == 2
+        assert "wanted a run folder and its weight between 0 and 1" in refused.err
+
+
+def test_a_scorecard_is_kept_even_if_nobody_reads_what_is_printed(trained: Path, toy_folder: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(trained, folder, ignore=shutil.ignore_patterns("scorecards"))
+    command = f"{sys.executable} -m clipsenet evaluate {folder} --data {toy_folder} --threads 1 | head -1"
+    subprocess.run(command, shell=True, capture_output=True, check=False)
+    assert list((folder / "scorecards").glob("*/queries.parquet"))
+
+
+def test_similarities_are_listed(run) -> None:
+    listed = run("list", "similarities").out
+    for text in ("cosine", "k-reciprocal", "k1=20, k2=6, original=0.3", "whitening", "expansion", "augmentation"):
+        assert text in listed

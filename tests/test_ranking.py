@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from clipsenet import ranking
 from clipsenet.errors import ClipsenetError
 from clipsenet.features import Features
 from clipsenet.protocol import JunkRule
@@ -147,16 +148,20 @@ def slow_places(similarity: np.ndarray, match: np.ndarray) -> list[int]:
     return [place for place, i in enumerate(order) if match[i]]
 
 
+@pytest.mark.parametrize("sorting", [0, 10**9])
 @given(st.data())
 @settings(deadline=None)
-def test_places_and_top_equal_the_slow_obvious_way(data: st.DataObject) -> None:
-    g = data.draw(st.integers(1, 12))
+def test_places_and_top_equal_the_slow_obvious_way(sorting: int, data: st.DataObject) -> None:
+    """Both ways of counting what stands before a match, galleries below and above the size that is cut into parts."""
+    g = data.draw(st.integers(1, 12) | st.integers(20, 60))
     values = st.sampled_from([-0.5, 0.0, 0.25, 0.25, 0.5, 1.0])  # few values: many ties
     similarity = np.array(data.draw(st.lists(values, min_size=g, max_size=g)), dtype=np.float32)
     letters = st.text("abc", min_size=g + 1, max_size=g + 1)
     all_ = sightings(data.draw(letters), data.draw(st.text("12", min_size=g + 1, max_size=g + 1)))
     first = data.draw(st.integers(1, 14))
-    found = ranked([similarity.tolist()], all_, first=first)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ranking, "SORTING", sorting)
+        found = ranked([similarity.tolist()], all_, first=first)
     query, gallery = split(all_, 1)
     same = gallery.vehicle.numbers == query.vehicle.numbers[0]
     kept = np.flatnonzero(~(same & (gallery.camera.numbers == query.camera.numbers[0])))
@@ -200,18 +205,18 @@ def test_scores_agree_with_the_published_evaluator() -> None:
     rows = np.arange(len(all_))
     both = Features(all_, vectors, "reference")
     query, gallery = both[rows[:n]], both[rows[n:]]
-    ranking = rank(cosine(query, gallery), query.sightings, gallery.sightings, "same-camera")
-    scores = score_queries(ranking.places)
-    matched = ranking.matches > 0
+    found = rank(cosine(query, gallery), query.sightings, gallery.sightings, "same-camera")
+    scores = score_queries(found.places)
+    matched = found.matches > 0
     assert np.abs(scores.average_precision[matched] - arrays["average_precisions"]).max() < 1e-6
     assert np.abs(scores.inverse_penalty[matched] - arrays["inverse_negative_penalties"]).max() < 1e-6
     assert np.nanmean(scores.average_precision) == pytest.approx(float(arrays["mean_average_precision"]), abs=1e-6)
-    found = {name: np.nanmean(values) for name, values in scores.per_query().items()}
+    means = {name: np.nanmean(values) for name, values in scores.per_query().items()}
     curve = np.array([(scores.first_place[matched] < k).mean() for k in range(1, 51)])
     for name in ("cmc_50", "cmc_50_b"):
         assert np.abs(curve - arrays[name]).max() < 1e-6
         for k in CMC_RANKS:
-            assert found[f"R{k}"] == pytest.approx(arrays[name][k - 1], abs=1e-6)
+            assert means[f"R{k}"] == pytest.approx(arrays[name][k - 1], abs=1e-6)
 
 
 def test_cosine_comes_in_blocks_and_equals_the_product(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,22 +7,27 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from clipsenet.chain import Chain
     from clipsenet.errors import ClipsenetError, UsageError
     from clipsenet.evaluation import evaluate
     from clipsenet.features import Features, extract
     from clipsenet.protocol import Benchmark, Protocol
     from clipsenet.ranking import Ranking, rank
     from clipsenet.recipe import Recipe, load_recipe
+    from clipsenet.reranking import k_reciprocal
     from clipsenet.runs import Run
     from clipsenet.scorecard import Scorecard
     from clipsenet.sightings import Sightings, Trial
     from clipsenet.similarity import cosine
+    from clipsenet.streaming import FixedGallery
     from clipsenet.training import train
 
 _HOME = {
     "Benchmark": "protocol",
+    "Chain": "chain",
     "ClipsenetError": "errors",
     "Features": "features",
+    "FixedGallery": "streaming",
     "Protocol": "protocol",
     "Ranking": "ranking",
     "Recipe": "recipe",
@@ -34,6 +39,7 @@ _HOME = {
     "cosine": "similarity",
     "evaluate": "evaluation",
     "extract": "features",
+    "k_reciprocal": "reranking",
     "load_recipe": "recipe",
     "rank": "ranking",
     "train": "training",
@@ -41,8 +47,10 @@ _HOME = {
 
 __all__ = [
     "Benchmark",
+    "Chain",
     "ClipsenetError",
     "Features",
+    "FixedGallery",
     "Protocol",
     "Ranking",
     "Recipe",
@@ -54,6 +62,7 @@ __all__ = [
     "cosine",
     "evaluate",
     "extract",
+    "k_reciprocal",
     "load_recipe",
     "rank",
     "train",

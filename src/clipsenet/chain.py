@@ -15,7 +15,7 @@ from clipsenet.neighbours import BLOCK
 from clipsenet.reporting import SILENT, Watch
 from clipsenet.reranking import k_reciprocal
 from clipsenet.settings import Settings, choose, parse_yaml
-from clipsenet.similarity import BLOCK_BYTES, Block, cosine
+from clipsenet.similarity import Block, block_rows, cosine
 from clipsenet.streaming import CANDIDATES, LIMIT, FixedGallery
 from clipsenet.whitening import whiten
 
@@ -115,7 +115,7 @@ class Cosine(Similarity):
         return cosine(*pair)
 
     def memory(self, queries: int, gallery: int, dim: int) -> int:
-        return 3 * max(BLOCK_BYTES, FLOAT * gallery)
+        return _blocks(queries, gallery)
 
 
 class KReciprocal(Similarity):
@@ -159,7 +159,7 @@ class KReciprocal(Similarity):
         averaged = min(n, ENTRIES_MEAN * encoded) if self.k2 > 1 else encoded
         # lists and mutual lists; then V before the mean, and V twice, by rows and by columns: 8 bytes an entry
         relations = _neighbours(n, lists) + int(8 * 4 * n * lists)
-        return relations + int(8 * n * (encoded + 2.2 * averaged)) + 3 * max(BLOCK_BYTES, FLOAT * gallery)
+        return relations + int(8 * n * (encoded + 2.2 * averaged)) + _blocks(queries, gallery)
 
 
 ENTRIES_RAW, ENTRIES_MEAN = 1.5, 2.5
@@ -241,6 +241,23 @@ class Chain:
 
 PLAIN = Chain((), Cosine())
 """The cosine of the embeddings as they are."""
+
+
+def summaries() -> dict[str, str]:
+    """Each transform and similarity with what it does, and its parameters with their defaults."""
+    return {
+        name: f"{(kind.__doc__ or '').strip().splitlines()[0]} {', '.join(_parameters(kind))}".rstrip()
+        for name, kind in STEPS.items()
+    }
+
+
+def _parameters(kind: type[Step]) -> list[str]:
+    return [f"{name}={_number(field.default)}" for name, field in kind.model_fields.items()]
+
+
+def _blocks(queries: int, gallery: int) -> int:
+    """Bytes of the blocks of similarities: one while it is ranked, one while it is made, half of one beside."""
+    return int(2.5 * FLOAT * gallery * min(queries, block_rows(gallery)))
 
 
 def _neighbours(n: int, k: int) -> int:

@@ -14,6 +14,15 @@ from clipsenet.reporting import Tick, unheard
 from clipsenet.sightings import UNKNOWN, Sightings, same_file
 from clipsenet.similarity import Block
 
+SORTING = 100
+"""To gather and sort one similarity takes about as long as to compare so many."""
+
+SHARE = 32
+"""Queries that a thread takes at once."""
+
+PARTS = 4
+"""Parts for each of the first rows that are kept, whose largest similarities bound them from below."""
+
 
 @dataclass(frozen=True, eq=False)
 class Ranking:
@@ -80,7 +89,10 @@ def rank_by_each(
     with ThreadPoolExecutor(max_workers=torch.get_num_threads()) as pool:
         for part, block in blocks:
             for ranker in rankers:
-                list(pool.map(ranker.rank_one, range(part.start, part.stop), block))
+                shares = range(part.start, part.stop, SHARE)
+                list(
+                    pool.map(ranker.rank_some, shares, (block[start : start + SHARE] for start in range(0, len(block), SHARE)))
+                )
             tick(part.stop, len(query))
     return tuple(ranker.ranking for ranker in rankers)
 
@@ -101,6 +113,11 @@ class _Ranker:
     def ranking(self) -> Ranking:
         return Ranking(self.top, self.top_similarity, tuple(self.places), tuple(self.matched), self.candidates)
 
+    def rank_some(self, first_row: int, block: Float[np.ndarray, "rows g"]) -> None:
+        """Rank a few queries; the block is as it was afterwards."""
+        for number, similarity in enumerate(block):
+            self.rank_one(first_row + number, similarity)
+
     def rank_one(self, row: int, similarity: Float[np.ndarray, " g"]) -> None:
         """Rank one query; ``similarity`` is as it was afterwards."""
         if np.isnan(similarity.min(initial=np.inf)):
@@ -111,15 +128,10 @@ class _Ranker:
         similarity[match] = similarity[left_out] = -np.inf  # the others remain
         order = np.argsort(-value, kind="stable")
         ranked, descending = match[order], value[order]
-        others = np.empty(0, dtype=similarity.dtype)
         if len(match):
-            # only non-matches at least as alike as the last match can push one back
-            others = np.sort(similarity[similarity >= descending[-1]])
-            before = len(others) - np.searchsorted(others, descending, side="left")
-            self.places[row], self.matched[row] = np.arange(len(match)) + before, ranked
+            self.places[row], self.matched[row] = np.arange(len(match)) + _not_below(similarity, descending), ranked
         if self.first:
-            lowest = others[-self.first] if len(others) >= self.first else np.partition(similarity, -self.first)[-self.first]
-            other = np.flatnonzero(similarity >= lowest)
+            other = np.flatnonzero(similarity >= _reached(similarity, self.first))
             other = other[similarity[other] > -np.inf]
             rows = np.concatenate([other, ranked])
             alike = np.concatenate([similarity[other], descending])
@@ -127,6 +139,25 @@ class _Ranker:
             best = np.lexsort((rows, is_match, -alike))[: self.first]
             self.top[row, : len(best)], self.top_similarity[row, : len(best)] = rows[best], alike[best]
         similarity[match], similarity[left_out] = value, hidden
+
+
+def _not_below(similarity: Float[np.ndarray, " g"], descending: Float[np.ndarray, " m"]) -> Int[np.ndarray, " m"]:
+    """How many similarities are at least as large as each of a few values: so many stand before a match."""
+    count = int(np.count_nonzero(similarity >= descending[-1]))
+    if count * SORTING > len(descending) * len(similarity):
+        return np.array([np.count_nonzero(similarity >= value) for value in descending], dtype=np.int64)
+    ascending = np.sort(similarity[similarity >= descending[-1]])
+    return len(ascending) - np.searchsorted(ascending, descending, side="left").astype(np.int64)
+
+
+def _reached(similarity: Float[np.ndarray, " g"], number: int) -> float:
+    """A value that at least ``number`` similarities reach, and few more: of many parts' largest the ``number``-th."""
+    parts = PARTS * number
+    if len(similarity) < 2 * parts:
+        return float(np.partition(similarity, -number)[-number])
+    width = len(similarity) // parts
+    largest = similarity[: parts * width].reshape(parts, width).max(axis=1)
+    return float(np.partition(largest, -number)[-number])
 
 
 class _Relevance:

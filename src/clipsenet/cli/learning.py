@@ -98,7 +98,7 @@ def describe(
 
 
 def list_(
-    what: Annotated[Literal["recipes", "trunks", "benchmarks", "losses"], typer.Argument(help="What to list.")],
+    what: Annotated[Literal["recipes", "trunks", "benchmarks", "losses", "similarities"], typer.Argument(help="What to list.")],
     json_: AsJson = False,
 ) -> None:
     """The names that recipes and commands take."""
@@ -134,6 +134,10 @@ def _names(what: str) -> dict[str, str]:
         from clipsenet.recipe import own_recipes
 
         return {name: path.read_text(encoding="utf-8").splitlines()[0].lstrip("# ") for name, path in own_recipes().items()}
+    if what == "similarities":
+        from clipsenet.chain import summaries
+
+        return summaries()
     if what == "trunks":
         from clipsenet.models.backbones import list_trunks
 
