@@ -10,7 +10,7 @@ from clipsenet.protocol import JunkRule
 from clipsenet.ranking import Ranking, rank, rank_by_each
 from clipsenet.scores import CMC_RANKS, score_queries
 from clipsenet.sightings import Sightings
-from clipsenet.similarity import cosine
+from clipsenet.similarity import block_rows, cosine
 from conftest import golden_arrays
 
 
@@ -223,10 +223,18 @@ def test_cosine_comes_in_blocks_and_equals_the_product(monkeypatch: pytest.Monke
     rng = np.random.default_rng(0)
     query, gallery = features(7, rng.standard_normal((7, 4))), features(5, rng.standard_normal((5, 4)))
     monkeypatch.setattr("clipsenet.similarity.BLOCK_BYTES", 4 * 5 * 2)
+    monkeypatch.setattr("clipsenet.similarity.FULL_SPEED", 1)
     blocks = list(cosine(query, gallery))
     assert [part for part, _ in blocks] == [slice(0, 2), slice(2, 4), slice(4, 6), slice(6, 7)]
     whole = np.concatenate([block for _, block in blocks])
     assert np.abs(whole - query.embeddings @ gallery.embeddings.T).max() < 1e-6
+
+
+def test_blocks_of_a_large_gallery_keep_enough_rows_for_a_fast_product() -> None:
+    assert block_rows(11_579) == 64 * 2**20 // (4 * 11_579)
+    assert block_rows(128_517) == 512
+    assert block_rows(1_000_000) == 4 * (64 * 2**20 // 4_000_000)
+    assert block_rows(10**9) == 1
 
 
 def test_embeddings_of_two_runs_are_not_compared() -> None:
