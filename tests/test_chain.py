@@ -2,10 +2,12 @@ import numpy as np
 import pytest
 
 from clipsenet import memory
-from clipsenet.chain import PLAIN, Chain
+from clipsenet.chain import ENTRIES_APART, ENTRIES_MEAN, ENTRIES_RAW, PLAIN, Chain
 from clipsenet.errors import ClipsenetError, UsageError
 from clipsenet.expansion import expand
 from clipsenet.memory import free_bytes, require_memory
+from clipsenet.neighbours import nearest_among
+from clipsenet.reciprocal import Reciprocal
 from clipsenet.reporting import LateStage, Tick, Watch
 from clipsenet.reranking import k_reciprocal
 from clipsenet.similarity import cosine
@@ -122,9 +124,25 @@ def test_memory_is_estimated_from_the_counts_and_what_cannot_fit_is_refused(monk
     small, large = chain.memory(1_678, 11_579, 512), chain.memory(10_000, 128_517, 512)
     assert small < large < 77e9 / 20  # the matrix of all pairs alone would take 77 GB
     monkeypatch.setattr(memory, "free_bytes", lambda: small)
-    assert require_memory(small, "this", "that").startswith("this: about ")
-    with pytest.raises(ClipsenetError, match=r"about .* GB, .* GB free: it does not fit; take smaller k1"):
+    assert require_memory(small, "this", "that").startswith("this: up to about ")
+    with pytest.raises(ClipsenetError, match=r"up to about .* GB, .* GB free: it does not fit; take smaller k1"):
         require_memory(large, "this", "take smaller k1")
+
+
+@pytest.mark.parametrize(("clusters", "noise"), [(0, 1.0), (40, 0.3), (1, 0.1)])
+def test_the_estimate_covers_the_entries_that_there_are(clusters: int, noise: float) -> None:
+    """Random vectors (an untrained network), clusters, and a single one: the encoding is the part that grows."""
+    rng = np.random.default_rng(0)
+    vectors = noise * rng.standard_normal((1500, 64))
+    if clusters:
+        vectors += rng.standard_normal((clusters, 64))[rng.integers(clusters, size=1500)]
+    vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    for k1, k2 in ((20, 6), (50, 15)):
+        encoding = Reciprocal(nearest_among([vectors], k1 + 1), [vectors], k1, k2)
+        raw = encoding.raw(np.arange(1500))
+        mean = encoding.encode(np.arange(1500), raw)
+        assert raw.nnz <= ENTRIES_RAW * (k1 + 1) * 1500
+        assert mean.nnz <= max(ENTRIES_MEAN, ENTRIES_APART * k2) * (k1 + 1) * 1500
 
 
 def test_free_memory_is_what_the_control_group_leaves(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:

@@ -306,7 +306,9 @@ def test_a_similarity_that_does_not_fit_is_refused_before_extraction(
 ) -> None:
     monkeypatch.setattr("clipsenet.memory.free_bytes", lambda: 10**6)
     monkeypatch.setattr("clipsenet.evaluation.extract", None)
-    with pytest.raises(ClipsenetError, match=r"among .* pictures: about .* GB, 0.0 GB free: it does not fit; take smaller k1"):
+    with pytest.raises(
+        ClipsenetError, match=r"among .* pictures: up to about .* GB, 0.0 GB free: it does not fit; take smaller k1"
+    ):
         evaluate(toy_run, toy_benchmark, EvaluationSettings(similarities=(RERANKED,)))
 
 

@@ -156,14 +156,15 @@ class KReciprocal(Similarity):
         n = queries + gallery if self.queries == "together" else min(gallery, max(self.limit, CANDIDATES)) + 1
         lists = min(n, max(self.k1 + 1, self.k2))
         encoded = min(n, ENTRIES_RAW * (self.k1 + 1))
-        averaged = min(n, ENTRIES_MEAN * encoded) if self.k2 > 1 else encoded
+        averaged = min(n, max(ENTRIES_MEAN, ENTRIES_APART * self.k2) * (self.k1 + 1)) if self.k2 > 1 else encoded
         # lists and mutual lists; then V before the mean, and V twice, by rows and by columns: 8 bytes an entry
         relations = _neighbours(n, lists) + int(8 * 4 * n * lists)
         return relations + int(8 * n * (encoded + 2.2 * averaged)) + _blocks(queries, gallery)
 
 
-ENTRIES_RAW, ENTRIES_MEAN = 1.5, 2.5
-"""Entries of V to a list's length, and after the mean to before it: at most as measured on made-up and real features."""
+ENTRIES_RAW, ENTRIES_MEAN, ENTRIES_APART = 1.5, 3.3, 0.95
+"""Entries of V to a list's length: before the mean, after it where pictures lie in clusters, and after it for each of k2
+where they do not, as with an untrained network: the most that was measured on real, made-up and random features."""
 
 TRANSFORMS: dict[str, type[Transform]] = {"expansion": Expansion, "augmentation": Augmentation, "whitening": Whitening}
 SIMILARITIES: dict[str, type[Similarity]] = {"cosine": Cosine, "k-reciprocal": KReciprocal}

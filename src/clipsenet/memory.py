@@ -37,7 +37,7 @@ def require_memory(wanted: int, what: str, instead: str) -> str:
         ClipsenetError: less is free.
     """
     free = free_bytes()
-    line = f"{what}: about {wanted / GB:.2f} GB, {free / GB:.1f} GB free"
+    line = f"{what}: up to about {wanted / GB:.2f} GB, {free / GB:.1f} GB free"
     if wanted > free:
         raise ClipsenetError(f"{line}: it does not fit; {instead}")
     return line

@@ -70,5 +70,12 @@ def bench_evaluation(
         f"{result['cores']} cores, {result['threads']} threads; medians of {result['rounds']}",
         markup=False,
     )
-    titles = ("similarity", "time", "ratio to the bare product", "above the features", "estimated", "mAP / R1, made up")
+    titles = (
+        "similarity",
+        "time",
+        "ratio to the bare product",
+        "above the features",
+        "estimated, at most",
+        "mAP / R1, made up",
+    )
     print_rows(titles, rows_of(result))
