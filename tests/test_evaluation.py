@@ -250,7 +250,7 @@ def test_a_scorecard_of_the_first_format_is_read(scorecard: Scorecard, tmp_path:
     values["card"]["similarity"] = "cosine, plain (not re-ranked)"
     for section in values["sections"]:
         for line in section["lines"]:
-            del line["similarity"], line["junk"], line["reranked"]
+            del line["similarity"], line["label"], line["junk"], line["reranked"]
     (tmp_path / "old.json").write_text(json.dumps(values))
     old = Scorecard.load(tmp_path / "old.json")
     assert old.card == scorecard.card

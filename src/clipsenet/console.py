@@ -11,7 +11,6 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from clipsenet.chain import Chain
 from clipsenet.protocol import JUNK
 from clipsenet.reporting import Reporter, Tick, Watch
 from clipsenet.scorecard import Card, Line, Scorecard
@@ -161,8 +160,7 @@ def print_scorecard(scorecard: Scorecard) -> None:
 
 def _line_name(line: Line, own_junk: str) -> str:
     """Method and similarity, and the junk rule where it is not the benchmark's own."""
-    short = Chain.parse(line.similarity).label()
-    return "\n".join([f"{line.method}, {short}", *([f"  junk: {line.junk}"] if line.junk != own_junk else [])])
+    return "\n".join([f"{line.method}, {line.label}", *([f"  junk: {line.junk}"] if line.junk != own_junk else [])])
 
 
 SHOWN_PAIRS = 10

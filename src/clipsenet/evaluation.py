@@ -207,12 +207,13 @@ def _section(
     for number, one in enumerate(every):
         bounds = intervals(sampled[number]) if draws else {}
         deviation = _deviation(one.found.trial_scores(mask))
-        lines.append(Line(one.name, str(one.chain), one.junk, not one.chain.plain, one.found.scores(mask), deviation, bounds))
+        how = (str(one.chain), one.chain.label(), one.junk, not one.chain.plain)
+        lines.append(Line(one.name, *how, one.found.scores(mask), deviation, bounds))
     if reference is not None:  # both plain, by the same rule
         ours, theirs = lines[0], lines[-1]
         gain = {score: ours.scores[score] - theirs.scores[score] for score in ours.scores}
         bounds = difference_intervals(sampled[0], sampled[-1]) if draws else {}
-        lines.append(Line("difference", ours.similarity, ours.junk, False, gain, {}, bounds))
+        lines.append(Line("difference", ours.similarity, ours.label, ours.junk, False, gain, {}, bounds))
     queries = sum(_count(result, mask) for result in methods[0].found.results)
     return Section(title, queries, tuple(lines))
 

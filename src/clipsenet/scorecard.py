@@ -74,6 +74,7 @@ class Line:
     Attributes:
         method: the run, a reference, or a difference of the two.
         similarity: the chain, as ``--similarity`` takes it.
+        label: the chain in a few words, for a table.
         junk: the rule.
         reranked: whether more than the cosine of the embeddings decides: re-ranking, expansion, whitening.
         scores: name to value, the mean over the trials.
@@ -83,6 +84,7 @@ class Line:
 
     method: str
     similarity: str
+    label: str
     junk: str
     reranked: bool
     scores: dict[str, float]
@@ -179,6 +181,7 @@ def _line(values: Mapping[str, Any]) -> Line:
     return Line(
         values["method"],
         values.get("similarity", "cosine"),  # format 1 knew nothing else
+        values.get("label", "plain"),
         values.get("junk", ""),
         values.get("reranked", False),
         numbers(values["scores"]),
