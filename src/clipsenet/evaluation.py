@@ -85,6 +85,10 @@ def evaluate(
     """
     wanted = settings or run.recipe.evaluation
     own = benchmark.protocol
+    weights = [weight for _, weight in fused]
+    if any(weight <= 0 for weight in weights) or sum(weights) >= 1:
+        shown = ", ".join(f"{weight:g}" for weight in weights)
+        raise UsageError(f"weights of fused runs {shown}: wanted numbers above 0 that leave something of 1 for the first run")
     masks = {text: _slice_mask(benchmark, text) for text in wanted.slices}
     asked = own.similarities if wanted.similarities is None else wanted.similarities
     chains = list({str(chain): chain for chain in (PLAIN, *map(Chain.parse, asked))}.values())
@@ -101,11 +105,11 @@ def evaluate(
             _embed(other, benchmark, wanted, _places(other, benchmark, wanted), None, workers, device, watch)[0]
             for other, _ in fused
         ]
-        weights = [weight for _, weight in fused]
         embedded = fuse([embedded, *others], [1 - sum(weights), *weights])
         notes += _fused_notes(fused, benchmark, wanted)
     name = run.recipe.name if wanted.without is None else f"{run.recipe.name} without {wanted.without}"
-    name = " + ".join([name, *(f"{weight:g} {other.recipe.name}" for other, weight in fused)])
+    if fused:
+        name = " + ".join([f"{1 - sum(weights):g} {name}", *(f"{weight:g} {other.recipe.name}" for other, weight in fused)])
     methods: list[Method] = []
     for chain in chains:
         found = search(embedded, benchmark.trials, own, chain, rules, wanted.map_at, watch)
