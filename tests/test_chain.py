@@ -64,6 +64,16 @@ def test_every_parameter_changes_something(change: str) -> None:
         assert np.abs(found - similarities(other)).max() > 1e-4
 
 
+@pytest.mark.parametrize(
+    "text", ["cosine", "expansion", "augmentation", "whitening", "k-reciprocal", "k-reciprocal:queries=alone"]
+)
+def test_an_empty_side_is_answered_with_nothing(text: str) -> None:
+    none, some = features(random_unit(3, 8, 0)[:0]), features(random_unit(3, 8, 1), "q")
+    assert sum(len(block) for _, block in Chain.parse(text).blocks(none, some)) == 0
+    blocks = list(Chain.parse(text).blocks(some, none))
+    assert [block.shape for _, block in blocks] == [(3, 0)]
+
+
 def test_a_limit_below_the_gallery_ranks_among_candidates(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("clipsenet.streaming.CANDIDATES", 10)
     found = similarities("k-reciprocal:k1=5,k2=2,queries=alone,limit=20")
@@ -95,6 +105,9 @@ def test_the_card_says_plain_re_ranked_and_transductive() -> None:
     assert "transductive" not in Chain.parse("expansion").describe()
     assert "transductive" in Chain.parse("whitening:fit=both").describe()
     assert Chain.parse("expansion").label() == "expansion"
+    assert Chain.parse("expansion:k=10").label() == "expansion k=10"
+    assert Chain.parse("k-reciprocal:queries=alone,limit=10").label() == "k-reciprocal 20/6/0.3, alone up to 10"
+    assert "among the first 1000 where the gallery is above 10" in Chain.parse("k-reciprocal:queries=alone,limit=10").describe()
     assert not Chain.parse("whitening").plain
 
 

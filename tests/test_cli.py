@@ -357,7 +357,7 @@ def test_fusion_features_and_audit_from_the_command_line(run, trained: Path, toy
         assert text in shown.out
     assert "up to about 0." in shown.err
     assert "features kept in" in shown.err
-    assert "features of" in run(*words, "--features", tmp_path / "f").err
+    assert "features read from" in run(*words, "--features", tmp_path / "f").out
     fused = run(*words, "--fuse", f"{trained}=0.4")
     assert "FUSED, the weighted sum of cosines: 0.4 of toy" in fused.out
     for wrong in ("nothing", f"{trained}=1.5", f"{trained}=half"):

@@ -9,9 +9,11 @@ from clipsenet.comparing import compare, differences
 from clipsenet.errors import ClipsenetError
 from clipsenet.evaluation import evaluate
 from clipsenet.protocol import Benchmark
+from clipsenet.queries import pictures_of
 from clipsenet.recipe import EvaluationSettings
 from clipsenet.runs import Run
 from clipsenet.scorecard import Scorecard
+from clipsenet.sightings import Sightings
 from clipsenet.training import train
 from conftest import tiny_recipe
 
@@ -94,6 +96,48 @@ def test_other_queries_are_refused(cards: tuple[Scorecard, Scorecard]) -> None:
         compare(a, fewer)
     with pytest.raises(ClipsenetError, match=r"no queries\.parquet beside"):
         compare(a, replace(b, queries=None))
+
+
+def test_pictures_of_the_same_name_in_several_folders_are_told_apart(tmp_path: Path) -> None:
+    files = Sightings.of([str(tmp_path / f"cam{c}" / "car" / f"{i}.png") for c in (1, 2) for i in range(3)])
+    assert pictures_of(files).tolist() == [f"cam{c}/car/{i}.png" for c in (1, 2) for i in range(3)]
+    frames = Sightings.of(["a/f.png", "a/f.png"], box=[[0, 0, 4, 4], [-1, -1, -1, -1]])
+    assert pictures_of(frames).tolist() == ["f.png 0,0,4,4", "f.png"]
+
+
+def test_a_picture_twice_in_a_trial_is_refused(cards: tuple[Scorecard, Scorecard]) -> None:
+    a, b = cards
+    assert b.queries is not None
+    names = b.queries["picture"].to_pylist()
+    twice = b.queries.set_column(b.queries.schema.get_field_index("picture"), "picture", [[names[0]] * len(names)])
+    with pytest.raises(ClipsenetError, match="a picture stands twice among the queries"):
+        compare(a, replace(b, queries=twice))
+
+
+def test_other_labels_of_the_same_pictures_are_refused(cards: tuple[Scorecard, Scorecard]) -> None:
+    a, b = cards
+    assert b.queries is not None
+    index = b.queries.schema.get_field_index("vehicle")
+    renamed = replace(b, queries=b.queries.set_column(index, "vehicle", [["one"] * len(b.queries)]))
+    for pair in ((a, renamed), (renamed, a)):
+        with pytest.raises(ClipsenetError, match="the same pictures have another vehicle in the two evaluations"):
+            compare(*pair, draws=100)
+        assert "another vehicle" in compare(*pair, draws=100, despite_protocol=True)[0].differs[0]
+
+
+def test_of_run_folders_a_fusion_is_never_taken_by_itself(run, cards: tuple[Scorecard, Scorecard], tmp_path: Path) -> None:
+    a, b = cards
+    a.save(tmp_path / "a" / "scorecards" / "toy-last-1")
+    b.save(tmp_path / "b" / "scorecards" / "toy-last-1")
+    fused = replace(b, card=replace(b.card, run_id=f"0.7 {b.card.run_id} + 0.3 {a.card.run_id}"))
+    fused.save(tmp_path / "b" / "scorecards" / "toy-last-2")  # the newest
+    printed = run("runs", "compare", tmp_path / "a", tmp_path / "b", "--json", "--draws", "100")
+    assert json.loads(printed.out)["b"].endswith("toy-last-1")
+    named = run("runs", "compare", tmp_path / "a", tmp_path / "b" / "scorecards" / "toy-last-2" / "scorecard.json")
+    assert named.code == 0
+    assert f"run 0.7 {b.card.run_id} + 0.3" in named.out
+    fused.save(tmp_path / "c" / "scorecards" / "toy-last-2")
+    assert "fused runs or of a run without a branch only" in run("runs", "compare", tmp_path / "a", tmp_path / "c").err
 
 
 def test_the_command(run, cards: tuple[Scorecard, Scorecard], tmp_path: Path) -> None:

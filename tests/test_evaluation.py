@@ -324,7 +324,7 @@ def test_what_a_similarity_takes_is_said_before_it_starts(toy_run: Run, toy_benc
             return super().stage(title)
 
     evaluate(toy_run, toy_benchmark, EvaluationSettings(reference="none", similarities=(RERANKED,)), watch=Heard())
-    assert heard[0].startswith(f"{RERANKED} for ")
+    assert heard[0].startswith(f"features and {RERANKED} for ")
     assert heard[1] == "extracting"
     assert "neighbours of all pictures" in heard
 
@@ -374,6 +374,43 @@ def test_fused_runs_stand_on_the_card_and_change_the_score(toy_run: Run, toy_ben
         evaluate(toy_run, toy_benchmark, PLAIN_ONLY, fused=[(other, 0.6), (other, 0.5)])
     alone = [evaluate(one, toy_benchmark, PLAIN_ONLY) for one in (toy_run, other)]
     assert found.scores["mAP"] not in [one.scores["mAP"] for one in alone]
+
+
+def test_a_fused_run_that_is_told_labels_stands_on_the_card(toy_run: Run, toy_benchmark: Benchmark, tmp_path: Path) -> None:
+    words = ("seed=9", "name=told", "model.places={labels: camera, on: T_a}")
+    told = train(tiny_recipe(*words), toy_benchmark, tmp_path / "run", device="cpu")
+    assert evaluate(toy_run, toy_benchmark, PLAIN_ONLY).card.labels_at_test == "none"
+    fused = evaluate(toy_run, toy_benchmark, PLAIN_ONLY, fused=[(told, 0.5)]).card
+    assert fused.labels_at_test.startswith("none; another run: true camera")
+    assert fused.altered
+    folder = tmp_path / "features"
+    evaluate(told, toy_benchmark, PLAIN_ONLY, features=folder)
+    other = replace(toy_benchmark.test, camera=replace(toy_benchmark.test.camera, names=("2", "1", "3")))
+    changed = replace(toy_benchmark, test=other)
+    with pytest.raises(ClipsenetError, match="was made with camera '1' told for"):
+        evaluate(told, changed, PLAIN_ONLY, features=folder)
+    read = evaluate(told, toy_benchmark, PLAIN_ONLY, features=folder).card
+    assert any("features read from" in note for note in read.notes)
+
+
+def test_pictures_of_no_camera_are_counted_on_the_card(toy_run: Run, toy_benchmark: Benchmark) -> None:
+    texts = toy_benchmark.test.camera.texts()
+    texts[:7] = ""
+    some = replace(toy_benchmark, test=replace(toy_benchmark.test, camera=Labels.from_texts(texts)))
+    n = len(toy_benchmark.test)
+    wanted = f"NO CAMERA is known for 7 of {n} test pictures: of those only the same file is junk"
+    assert wanted in evaluate(toy_run, some, PLAIN_ONLY).card.notes
+    assert not any("NO CAMERA" in note for note in evaluate(toy_run, toy_benchmark, PLAIN_ONLY).card.notes)
+
+
+def test_each_line_counts_its_own_queries(toy_run: Run, toy_benchmark: Benchmark) -> None:
+    (trial,) = toy_benchmark.trials
+    own = toy_benchmark.test.camera.numbers[trial.gallery] == toy_benchmark.test.camera.numbers[trial.query[0]]
+    few = replace(
+        toy_benchmark, trials=(Trial(trial.query, trial.gallery[own]),)
+    )  # of one camera: its own queries find nothing
+    lines = evaluate(toy_run, few, EvaluationSettings(reference="none", same_camera_kept=True)).sections[0].lines
+    assert lines[0].queries < lines[1].queries == len(trial.query)
 
 
 def test_every_query_has_a_row_for_each_line(toy_run: Run, toy_benchmark: Benchmark) -> None:

@@ -7,6 +7,7 @@ import math
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -43,10 +44,10 @@ CARD = Card(
 
 
 LINES = (
-    Line("mine", "cosine", "plain", "same-camera", False, {"mAP": 0.78749, "R1": 0.96, "R5": math.nan, "mINP": 0.4}),
-    Line("mine", RERANKED, "k-reciprocal", "same-camera", True, {"mAP": 0.871, "R1": 0.97, "R5": 0.98}),
-    Line("colour histogram", "cosine", "plain", "same-camera", False, {"mAP": 0.1, "R1": 0.2, "R5": 0.3}),
-    Line("difference", "cosine", "plain", "same-camera", False, {"mAP": 0.7, "R1": 0.7, "R5": 0.7}),
+    Line("mine", "cosine", "plain", "same-camera", False, 1678, {"mAP": 0.78749, "R1": 0.96, "R5": math.nan, "mINP": 0.4}),
+    Line("mine", RERANKED, "k-reciprocal", "same-camera", True, 1678, {"mAP": 0.871, "R1": 0.97, "R5": 0.98}),
+    Line("colour histogram", "cosine", "plain", "same-camera", False, 1678, {"mAP": 0.1, "R1": 0.2, "R5": 0.3}),
+    Line("difference", "cosine", "plain", "same-camera", False, 1678, {"mAP": 0.7, "R1": 0.7, "R5": 0.7}),
 )
 
 
@@ -155,11 +156,33 @@ def test_what_cannot_be_compared_says_so(card: Card, reason: str) -> None:
 
 
 def test_an_older_release_and_several_trials_are_named() -> None:
-    card = replace(CARD, copy="older release (train)", trials=("draw 1", "draw 2"))
+    card = replace(CARD, copy="older release: train", trials=("draw 1", "draw 2"))
     for one in own_rows("runs/a", card, LINES):
         assert one.comparable is True
-        assert "copy: older release (train)" in one.note
+        assert "copy: older release: train" in one.note
         assert one.note.endswith("mean of 2 trials")
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"copy": "official, modified"}, "not the official copy"),
+        ({"average_precision": "trapezoid"}, "AP by the trapezoid rule"),
+        ({"benchmark": "vehicleid:small", "trials": ("draw 1",)}, "1 draws, usual are 10"),
+        ({"notes": ("SWAPPED: the drawn pictures ask",)}, "SWAPPED"),
+        ({"notes": ("3 test pictures LEFT OUT as broken",)}, "LEFT OUT"),
+        ({"notes": ("NO CAMERA is known for 3 of 4 test pictures",)}, "NO CAMERA"),
+    ],
+)
+def test_what_may_not_stand_beside_the_literature_says_why(change: dict[str, Any], reason: str) -> None:
+    for one in own_rows("runs/a", replace(CARD, **change), LINES):
+        assert one.comparable is False
+        assert f"NOT COMPARABLE: {reason}" in one.note or reason in one.note
+
+
+def test_another_junk_rule_is_not_comparable() -> None:
+    lines = (LINES[0], replace(LINES[0], junk="same-file"))
+    assert [one.comparable for one in own_rows("runs/a", CARD, lines)] == [True, False]
 
 
 def test_scorecards_are_found_in_a_run(tmp_path: Path) -> None:

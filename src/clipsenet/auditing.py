@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from PIL import Image
 
 from clipsenet.features import Features
-from clipsenet.images import open_sighting
+from clipsenet.images import PictureError, open_sighting
 from clipsenet.intervals import Asked, bootstrap_queries, intervals
 from clipsenet.protocol import Protocol
 from clipsenet.reporting import SILENT, Tick, Watch
@@ -45,8 +45,9 @@ def audit(features: Features, found: Evaluation, protocol: Protocol, watch: Watc
 def camera_shortcut(features: Features) -> Values | None:
     """How often the nearest class mean of the embeddings tells a picture's camera, without its vehicle's pictures.
 
-    A network that knows the camera can use it to tell vehicles apart where it should not; an embedding of the vehicle
-    alone would do no better than always guessing the largest camera.
+    A network that knows the camera can use it to tell vehicles apart where it should not. The largest camera's share is what
+    always guessing that camera would reach; it is no bound: where kinds of vehicles go with cameras, an embedding of the
+    vehicle alone tells them too, and nearest means do not guess the largest camera.
 
     Returns:
         ``accuracy`` with its 95 % ``interval`` over vehicles, ``largest_share`` of one camera, ``pictures``, ``cameras``;
@@ -97,8 +98,8 @@ def slices(found: Evaluation, protocol: Protocol, watch: Watch = SILENT) -> Valu
     shown: list[Values] = []
     left_out: dict[str, int] = {}
     parts = [*_by_camera_pair(found, protocol), *_by_column(found), *_by_picture(found, watch.stage("brightness and size"))]
-    for kind, name, asked in parts:
-        queries = int((~np.isnan(asked.per_query["mAP"])).sum())
+    for kind, name, asked, rows in parts:
+        queries = len(np.unique(rows[~np.isnan(asked.per_query["mAP"])]))
         if queries < FEWEST:
             left_out[kind] = left_out.get(kind, 0) + (queries > 0)
             continue
@@ -109,7 +110,8 @@ def slices(found: Evaluation, protocol: Protocol, watch: Watch = SILENT) -> Valu
     return {"shown": shown, "left_out": {kind: number for kind, number in left_out.items() if number}, "fewest": FEWEST}
 
 
-Slice = tuple[str, str, Asked]
+Slice = tuple[str, str, Asked, Int[np.ndarray, " q"]]
+"""Kind, name, the queries, and the test row of each: ten draws ask one picture several times."""
 
 
 def _by_camera_pair(found: Evaluation, protocol: Protocol) -> Iterator[Slice]:
@@ -127,7 +129,8 @@ def _by_camera_pair(found: Evaluation, protocol: Protocol) -> Iterator[Slice]:
     for (asking, answering), queries in sorted(of_pair.items()):
         per_query = score_queries([places for _, places in queries], ap=protocol.ap).per_query()
         asked = Asked(vehicle[[query for query, _ in queries]], {score: per_query[score] for score in ("mAP", "R1")})
-        yield "camera pair", f"{camera.names[asking]} to {camera.names[answering]}", asked
+        rows = np.array([query for query, _ in queries], dtype=np.int64)
+        yield "camera pair", f"{camera.names[asking]} to {camera.names[answering]}", asked, rows
 
 
 def _by_column(found: Evaluation) -> Iterator[Slice]:
@@ -136,7 +139,7 @@ def _by_column(found: Evaluation) -> Iterator[Slice]:
         labels = test.view if column == "view" else test.extra.get(column)
         if labels is not None:
             for number, name in enumerate(labels.names):
-                yield column, name, _where(found, (labels.numbers == number).astype(np.int64), 1)
+                yield column, name, *_where(found, (labels.numbers == number).astype(np.int64), 1)
 
 
 def _by_picture(found: Evaluation, tick: Tick) -> Iterator[Slice]:
@@ -144,24 +147,28 @@ def _by_picture(found: Evaluation, tick: Tick) -> Iterator[Slice]:
     brightness, size = (np.full(len(found.test), np.nan) for _ in range(2))
     brightness[rows], size[rows] = measure(found.test[rows], tick)
     for kind, unit, values in (("brightness", "", brightness), ("short side", " px", size)):
+        if np.isnan(values).all():
+            continue
         low, high = np.nanquantile(values, [1 / 3, 2 / 3])
-        third = np.where(values <= low, 0, np.where(values <= high, 1, 2))
+        third = np.where(np.isnan(values), -1, np.where(values <= low, 0, np.where(values <= high, 1, 2)))
         names = (f"at most {low:.0f}{unit}", f"{low:.0f} to {high:.0f}{unit}", f"above {high:.0f}{unit}")
         for number, name in enumerate(names):
-            yield kind, name, _where(found, third, number)
+            yield kind, name, *_where(found, third, number)
 
 
 def measure(pictures: Sightings, tick: Tick) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
-    """Each picture's mean brightness (luma, 0 to 255) and short side in pixels, within its box.
+    """Each picture's mean brightness (luma, 0 to 255) and short side in pixels, within its box; NaN where it cannot be opened.
 
-    Raises:
-        PictureError: a picture that cannot be used.
+    Features may be read from a folder when the pictures are no longer there; hours of searching are not lost for that.
     """
 
-    def one(row: int) -> tuple[float, int]:
-        image = open_sighting(pictures, row)
+    def one(row: int) -> tuple[float, float]:
+        try:
+            image = open_sighting(pictures, row)
+        except PictureError:
+            return float("nan"), float("nan")
         small = image.convert("L").resize((32, 32), Image.Resampling.BOX)
-        return float(np.asarray(small).mean()), min(image.size)
+        return float(np.asarray(small).mean()), float(min(image.size))
 
     values = np.empty((len(pictures), 2))
     with ThreadPoolExecutor(max_workers=2) as pool:
@@ -171,9 +178,10 @@ def measure(pictures: Sightings, tick: Tick) -> tuple[Float[np.ndarray, " n"], F
     return values[:, 0], values[:, 1]
 
 
-def _where(found: Evaluation, group: Int[np.ndarray, " n"], number: int) -> Asked:
+def _where(found: Evaluation, group: Int[np.ndarray, " n"], number: int) -> tuple[Asked, Int[np.ndarray, " q"]]:
     """The queries of one group of test rows, of all trials together."""
     rows = np.concatenate([result.trial.query for result in found.results])
     inside = group[rows] == number
     scores = {name: np.concatenate([result.per_query[name] for result in found.results]) for name in ("mAP", "R1")}
-    return Asked(found.test.vehicle.numbers[rows[inside]], {name: values[inside] for name, values in scores.items()})
+    asked = Asked(found.test.vehicle.numbers[rows[inside]], {name: values[inside] for name, values in scores.items()})
+    return asked, rows[inside]

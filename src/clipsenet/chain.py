@@ -17,7 +17,7 @@ from clipsenet.reranking import k_reciprocal
 from clipsenet.settings import Settings, choose, parse_yaml
 from clipsenet.similarity import Block, block_rows, cosine
 from clipsenet.streaming import CANDIDATES, LIMIT, FixedGallery
-from clipsenet.whitening import whiten
+from clipsenet.whitening import ROWS, whiten
 
 Pair = tuple[Features, Features]
 FLOAT = 4
@@ -36,8 +36,9 @@ class Step(Settings):
         raise NotImplementedError
 
     def label(self) -> str:
-        """A few words for a table."""
-        return _name(self)
+        """A few words for a table: the name, and what is not as usual."""
+        unusual = [f"{name}={_number(getattr(self, name))}" for name in _unusual(self)]
+        return " ".join([_name(self), *unusual])
 
 
 class Transform(Step):
@@ -101,8 +102,8 @@ class Whitening(Transform):
         return whiten(*pair, self.dim, self.fit)
 
     def memory(self, queries: int, gallery: int, dim: int) -> int:
-        # the new embeddings, one side twice while it is turned, and the gallery once in double precision
-        return (queries + 2 * gallery) * (self.dim or dim) * FLOAT + 2 * gallery * dim * FLOAT + 6 * dim * dim * 2 * FLOAT
+        # the new embeddings, one side twice while it is turned, and a few square matrices in double precision
+        return (queries + 2 * gallery) * (self.dim or dim) * FLOAT + 8 * dim * dim * 2 * FLOAT + 4 * ROWS * dim * FLOAT
 
 
 class Cosine(Similarity):
@@ -138,7 +139,8 @@ class KReciprocal(Similarity):
         return self.queries == "together"
 
     def label(self) -> str:
-        return f"k-reciprocal {self.k1}/{self.k2}/{self.original:g}" + ("" if self.transductive else ", alone")
+        limit = f" up to {self.limit}" if "limit" in _unusual(self) else ""
+        return f"k-reciprocal {self.k1}/{self.k2}/{self.original:g}" + ("" if self.transductive else f", alone{limit}")
 
     def blocks(self, pair: Pair, watch: Watch) -> Iterator[Block]:
         if self.queries == "together":
@@ -226,11 +228,15 @@ class Chain:
             return "cosine, plain (not re-ranked)"
         kind = "re-ranked" if self.similarity.reranks else "not plain"
         how = "; transductive: queries are neighbours of each other" if self.transductive else ""
+        if isinstance(self.similarity, KReciprocal) and not self.similarity.transductive:
+            how += f"; one query at a time, among the first {CANDIDATES} where the gallery is above {self.similarity.limit}"
         return f"{self} ({kind}{how})"
 
     def blocks(self, query: Features, gallery: Features, watch: Watch = SILENT) -> Iterator[Block]:
         """Blocks of similarities of the transformed pair."""
         pair = (query, gallery)
+        if not len(query) or not len(gallery):
+            return cosine(query, gallery)  # nothing to be a neighbour of
         for transform in self.transforms:
             pair = transform.apply(pair, watch)
         return self.similarity.blocks(pair, watch)
@@ -283,6 +289,10 @@ def _step(part: str, text: str) -> Step:
 
 def _name(step: Step) -> str:
     return next(name for name, kind in STEPS.items() if type(step) is kind)
+
+
+def _unusual(step: Step) -> list[str]:
+    return [name for name, field in type(step).model_fields.items() if getattr(step, name) != field.default]
 
 
 def _written(step: Step) -> str:

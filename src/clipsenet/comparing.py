@@ -93,7 +93,7 @@ def compare(a: Scorecard, b: Scorecard, draws: int = 2000, despite_protocol: boo
                 "or pass --despite-protocol"
             )
         pairs = [(_lines(a)[0], _lines(b)[0])]
-    return [_compare(a, b, one, other, draws, tuple(differs)) for one, other in pairs]
+    return [_compare(a, b, one, other, draws, tuple(differs), despite_protocol) for one, other in pairs]
 
 
 def differences(a: Scorecard, b: Scorecard) -> list[str]:
@@ -117,10 +117,12 @@ def _how(line: Line) -> tuple[str, str]:
     return line.similarity, line.junk
 
 
-def _compare(a: Scorecard, b: Scorecard, one: Line, other: Line, draws: int, differs: tuple[str, ...]) -> Comparison:
+def _compare(
+    a: Scorecard, b: Scorecard, one: Line, other: Line, draws: int, differs: tuple[str, ...], despite: bool
+) -> Comparison:
     table_a, table_b = _queries(a, one), _queries(b, other)
     rows_a, rows_b = _shared(table_a, table_b)
-    if len(rows_a) < max(len(table_a), len(table_b)) and not differs:
+    if len(rows_a) < max(len(table_a), len(table_b)) and not despite:
         raise ClipsenetError(
             f"the runs were not asked the same queries: {len(table_a)} and {len(table_b)}, {len(rows_a)} in common, though "
             "their protocol cards agree; evaluate both again"
@@ -128,8 +130,14 @@ def _compare(a: Scorecard, b: Scorecard, one: Line, other: Line, draws: int, dif
     if len(rows_a) == 0:
         raise ClipsenetError("the runs share no query: compare runs that were tested on the same pictures")
     table_a, table_b = table_a.take(rows_a), table_b.take(rows_b)
+    labelled = [name for name in ("vehicle", "camera", "matches", "candidates") if not table_a[name].equals(table_b[name])]
+    if labelled:
+        text = f"the same pictures have another {' and another '.join(labelled)} in the two evaluations"
+        if not despite:
+            raise ClipsenetError(f"{text}: evaluate both with one list, or pass --despite-protocol")
+        differs = (*differs, text)
     names = [name for name in one.scores if name in other.scores and name in table_a.column_names]
-    asked_a, asked_b = _asked(table_a, names), _asked(table_b, names)
+    asked_a, asked_b = _asked(table_a, names, table_a), _asked(table_b, names, table_a)
     means_a, means_b = _means(asked_a, names), _means(asked_b, names)
     sampled_a, sampled_b = bootstrap_queries([asked_a, asked_b], draws, SEED)
     precision_a, precision_b = _numbers(table_a, "mAP"), _numbers(table_b, "mAP")
@@ -159,6 +167,8 @@ def _queries(scorecard: Scorecard, line: Line) -> pa.Table:
 def _shared(a: pa.Table, b: pa.Table) -> tuple[Int[np.ndarray, " s"], Int[np.ndarray, " s"]]:
     """The rows of a and of b that ask the same picture in the same trial."""
     place = {key: row for row, key in enumerate(_keys(b))}
+    if len(place) < len(b) or len(set(_keys(a))) < len(a):
+        raise ClipsenetError("a picture stands twice among the queries of one trial: evaluate both runs again")
     pairs = [(row, place[key]) for row, key in enumerate(_keys(a)) if key in place]
     rows = np.array(pairs, dtype=np.int64).reshape(-1, 2)
     return rows[:, 0], rows[:, 1]
@@ -168,10 +178,10 @@ def _keys(table: pa.Table) -> list[tuple[str, str]]:
     return list(zip(table["trial"].cast(pa.string()).to_pylist(), table["picture"].to_pylist(), strict=True))
 
 
-def _asked(table: pa.Table, names: list[str]) -> list[Asked]:
-    """The queries trial by trial, in the trials' order."""
-    trial = np.array(table["trial"].cast(pa.string()).to_pylist())
-    vehicle = np.unique(np.array(table["vehicle"].to_pylist()), return_inverse=True)[1].astype(np.int64)
+def _asked(table: pa.Table, names: list[str], labelled: pa.Table) -> list[Asked]:
+    """The queries trial by trial, in the trials' order; trials and vehicles are those of ``labelled``."""
+    trial = np.array(labelled["trial"].cast(pa.string()).to_pylist())
+    vehicle = np.unique(np.array(labelled["vehicle"].to_pylist()), return_inverse=True)[1].astype(np.int64)
     values = {name: _numbers(table, name) for name in names}
     rows = [np.flatnonzero(trial == name) for name in dict.fromkeys(trial.tolist())]
     return [Asked(vehicle[of_trial], {name: one[of_trial] for name, one in values.items()}) for of_trial in rows]

@@ -141,16 +141,24 @@ def print_scorecard(scorecard: Scorecard) -> None:
     _print_card(scorecard.card, [line.junk for section in scorecard.sections for line in section.lines])
     for section in scorecard.sections:
         title = escape(f"{section.queries_of}: {section.queries} queries with a match")
-        table = Table("", *section.lines[0].scores, title=title, title_justify="left")
-        table.columns[0].no_wrap = True
+        wide = out.width >= WIDE
+        shown = [name for name in section.lines[0].scores if wide or name in FEW]
+        table = Table("", *shown, title=title, title_justify="left")
+        table.columns[0].no_wrap = wide
         for column in table.columns[1:]:
-            column.justify, column.overflow = "right", "fold"
+            column.justify, column.no_wrap, column.min_width = (
+                "right",
+                True,
+                13 if any(line.interval for line in section.lines) else 5,
+            )
         own = section.lines[0].junk
         for line in section.lines:
-            figures = [_figure(line, score, line.method == "difference") for score in line.scores]
+            figures = [_figure(line, score, line.method == "difference") for score in shown]
             table.add_row(escape(_line_name(line, own)), *figures)
         out.print(table)
-    if any(line.deviation and not line.interval for section in scorecard.sections for line in section.lines):
+        if not wide:
+            out.print(f"below {WIDE} columns only {', '.join(FEW)} are shown; --json has all", markup=False)
+    if any(line.deviation for section in scorecard.sections for line in section.lines):
         out.print("\u00b1: standard deviation over the trials", markup=False)
     if any(line.interval for section in scorecard.sections for line in section.lines):
         out.print("[low, high]: 95 % bootstrap interval over vehicles; those of differences are paired", markup=False)
@@ -160,8 +168,13 @@ def print_scorecard(scorecard: Scorecard) -> None:
 
 def _line_name(line: Line, own_junk: str) -> str:
     """Method and similarity, and the junk rule where it is not the benchmark's own."""
-    return "\n".join([f"{line.method}, {line.label}", *([f"  junk: {line.junk}"] if line.junk != own_junk else [])])
+    return "\n".join(
+        [f"{line.method}, {line.label}", *([f"  junk: {line.junk}, {line.queries} queries"] if line.junk != own_junk else [])]
+    )
 
+
+WIDE, FEW = 120, ("mAP", "R1", "mINP")
+"""Columns of a terminal that show every score, and what is shown on narrower ones."""
 
 SHOWN_PAIRS = 10
 """Camera pairs that are printed; the JSON has all of them."""
@@ -242,8 +255,8 @@ def _figure(line: Line, name: str, signed: bool) -> str:
     if name in line.interval:
         low, high = line.interval[name]
         text += f"\n\\[{low:+.3f},{high:+.3f}]" if signed else f"\n\\[{low:.3f},{high:.3f}]"
-    elif name in line.deviation:
-        text += f" \u00b1 {line.deviation[name]:.3f}"
+    if name in line.deviation:
+        text += f"\n\u00b1 {line.deviation[name]:.3f}"
     return text
 
 

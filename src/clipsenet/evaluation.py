@@ -97,7 +97,7 @@ def evaluate(
         rules.append("same-file")
     require_matches(benchmark.test, benchmark.trials, own.junk)  # before minutes of extraction
     for chain in chains:
-        _require_memory(chain, benchmark, run.dim + sum(other.dim for other, _ in fused), watch)
+        _require_memory(chain, benchmark, run.dim + sum(other.dim for other, _ in fused), bool(fused), watch)
     places = _places(run, benchmark, wanted)
     embedded, notes = _embed(run, benchmark, wanted, places, features, workers, device, watch)
     if fused:
@@ -125,7 +125,10 @@ def evaluate(
         for title, rows in ((text, mask), (f"not {text}", ~mask)):
             if any(_count(result, rows) for result in methods[0].found.results):
                 sections.append(_section(title, methods, reference, rows, wanted.intervals))
-    card = _card(run, benchmark, methods, _labels_used(run, places), wanted.without, embedded, notes)
+    labels = list(
+        dict.fromkeys([_labels_used(run, places), *(_labels_used(one, _places(one, benchmark, wanted)) for one, _ in fused)])
+    )
+    card = _card(run, benchmark, methods, "; another run: ".join(labels), wanted.without, embedded, notes)
     audited = audit(embedded, methods[0].found, own, watch=watch) if wanted.audit else None
     rows_of = [(one.name, str(one.chain), one.junk, one.found) for one in (*methods, *([reference] if reference else []))]
     return Scorecard(card, tuple(sections), audited, query_table(rows_of))
@@ -137,14 +140,18 @@ def _places(run: Run, benchmark: Benchmark, settings: EvaluationSettings) -> Int
     return places if settings.labels else np.full_like(places, UNKNOWN)
 
 
-def _require_memory(chain: Chain, benchmark: Benchmark, dim: int, watch: Watch) -> None:
-    """Say what a chain will take beyond the features, and refuse what cannot fit; of the trials the largest counts."""
+def _require_memory(chain: Chain, benchmark: Benchmark, dim: int, fused: bool, watch: Watch) -> None:
+    """Say what the features and a chain will take, and refuse what cannot fit; of the trials the largest counts.
+
+    The features stand once in memory, twice while runs are fused; a side whose rows are scattered is copied for the search.
+    """
+    features = len(benchmark.test) * dim * 4 * (3 if fused else 2)
     sizes = {(len(trial.query), len(trial.gallery)) for trial in benchmark.trials}
     bytes_of = {size: chain.memory(*size, dim) for size in sizes}
     queries, gallery = max(bytes_of, key=lambda size: bytes_of[size])
     line = require_memory(
-        bytes_of[queries, gallery],
-        f"{chain} for {queries} queries among {gallery} pictures",
+        features + bytes_of[queries, gallery],
+        f"features and {chain} for {queries} queries among {gallery} pictures",
         "take smaller k1 and k2, k-reciprocal with queries=alone and a limit, or a machine with more memory",
     )
     if not chain.plain:
@@ -167,8 +174,8 @@ def _embed(
     told = bool((places != UNKNOWN).any())
     if folder is not None and settings.without is not None:
         raise UsageError("a features folder holds the whole network's embeddings: leave out either it or evaluation.without")
-    if folder is not None and folder.exists():
-        watch.say(f"features of {folder}")
+    if folder is not None and folder.is_dir() and any(folder.iterdir()):
+        notes.append(f"features read from {folder}, not extracted anew: a picture that was changed since is not seen")
         return Features.load(folder).of(benchmark.test, run.id, told, str(folder)), notes
     if settings.without is not None:
         model, spread = remove_branch(
@@ -211,13 +218,14 @@ def _section(
     for number, one in enumerate(every):
         bounds = intervals(sampled[number]) if draws else {}
         deviation = _deviation(one.found.trial_scores(mask))
-        how = (str(one.chain), one.chain.label(), one.junk, not one.chain.plain)
+        queries = sum(_count(result, mask) for result in one.found.results)
+        how = (str(one.chain), one.chain.label(), one.junk, not one.chain.plain, queries)
         lines.append(Line(one.name, *how, one.found.scores(mask), deviation, bounds))
     if reference is not None:  # both plain, by the same rule
         ours, theirs = lines[0], lines[-1]
         gain = {score: ours.scores[score] - theirs.scores[score] for score in ours.scores}
         bounds = difference_intervals(sampled[0], sampled[-1]) if draws else {}
-        lines.append(Line("difference", ours.similarity, ours.label, ours.junk, False, gain, {}, bounds))
+        lines.append(Line("difference", ours.similarity, ours.label, ours.junk, False, ours.queries, gain, {}, bounds))
     queries = sum(_count(result, mask) for result in methods[0].found.results)
     return Section(title, queries, tuple(lines))
 
@@ -295,8 +303,16 @@ def _card(
         + f"{embedded.dim}-d, unit length"
         + (f", WITHOUT {without}: its part of T replaced by its mean over the tested pictures" if without else ""),
         run_id=embedded.run_id,
-        notes=(*benchmark.notes, *notes, *_trained_on(run, benchmark)),
+        notes=(*benchmark.notes, *_unknown_cameras(benchmark), *notes, *_trained_on(run, benchmark)),
     )
+
+
+def _unknown_cameras(benchmark: Benchmark) -> list[str]:
+    """Pictures of which the junk rule leaves out nothing but themselves, where it is a rule of cameras."""
+    unknown = int((~benchmark.test.camera.known).sum())
+    if benchmark.protocol.junk == "same-file" or not unknown:
+        return []
+    return [f"NO CAMERA is known for {unknown} of {len(benchmark.test)} test pictures: of those only the same file is junk"]
 
 
 def _fused_notes(fused: Sequence[tuple[Run, float]], benchmark: Benchmark, settings: EvaluationSettings) -> list[str]:

@@ -97,6 +97,15 @@ class Features:
                 f"{sightings.describe(int(absent[0]))}; name another folder, which is then made"
             )
         rows = row[place]
+        if labels_told:
+            for name in ("camera", "view"):
+                ours, theirs = self.sightings.column(name)[rows], sightings.column(name)
+                if (ours != theirs).any():
+                    other = int(np.flatnonzero(ours != theirs)[0])
+                    raise ClipsenetError(
+                        f"{where} was made with {name} '{ours[other]}' told for {sightings.describe(other)}, which is "
+                        f"'{theirs[other]}' now: name another folder, which is then made"
+                    )
         in_order = len(rows) == len(self) and (rows == np.arange(len(rows))).all()
         return replace(self, sightings=sightings, embeddings=self.embeddings if in_order else self.embeddings[rows])
 

@@ -175,7 +175,6 @@ def own_rows(name: str, card: Card, lines: Sequence[Line]) -> tuple[Row, ...]:
         card: the protocol of its scores.
         lines: of all queries, the run's first.
     """
-    why_not = _why_not_comparable(card)
     known = [
         f"copy: {card.copy}",
         f"labels at test: {card.labels_at_test}",
@@ -194,24 +193,40 @@ def own_rows(name: str, card: Card, lines: Sequence[Line]) -> tuple[Row, ...]:
             plain_by_others={},
             note="; ".join(
                 [
-                    *(f"NOT COMPARABLE: {reason}" for reason in why_not),
+                    *(f"NOT COMPARABLE: {reason}" for reason in _why_not_comparable(card, line)),
                     line.similarity,
                     f"junk: {line.junk or card.junk}",
                     *known,
                 ]
             ),
             own=True,
-            comparable=not why_not,
+            comparable=not _why_not_comparable(card, line),
         )
         for line in lines
         if line.method == lines[0].method
     )
 
 
-def _why_not_comparable(card: Card) -> list[str]:
-    """Other pictures than everybody's, or pictures that were learned."""
-    other = [] if card.copy.startswith(("official", "older")) else ["not the official copy of the benchmark"]
-    return other + [note for note in card.notes if "TRAINED" in note]
+USUAL = {"veri776": "same-camera", "vehicleid": "same-file", "veriwild": "same-camera"}
+"""The junk rule by which a data set is reported."""
+
+WARNINGS = ("TRAINED", "SWAPPED", "LEFT OUT", "NO CAMERA")
+"""Words of a card's notes that a score may not stand beside others with."""
+
+
+def _why_not_comparable(card: Card, line: Line) -> list[str]:
+    """Other pictures than everybody's, another protocol, or pictures that were learned."""
+    reasons = []
+    if card.copy != "official" and not re.fullmatch(r"older release: [a-z, ]+", card.copy):
+        reasons.append("not the official copy of the benchmark")
+    usual = USUAL.get(card.benchmark.partition(":")[0])
+    if usual is not None and line.junk and line.junk != usual:
+        reasons.append(f"junk rule {line.junk}, usual is {usual}")
+    if card.average_precision != "step":
+        reasons.append(f"AP by the {card.average_precision} rule")
+    if card.benchmark.startswith("vehicleid") and len(card.trials) != 10:
+        reasons.append(f"{len(card.trials)} draws, usual are 10")
+    return reasons + [note for note in card.notes if any(word in note for word in WARNINGS)]
 
 
 def add_runs(found: Mapping[str, Comparison], own: Mapping[str, Mapping[str, Sequence[Row]]]) -> dict[str, Comparison]:

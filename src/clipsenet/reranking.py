@@ -11,7 +11,7 @@ from jaxtyping import Float
 from clipsenet.features import Features
 from clipsenet.neighbours import nearest_among
 from clipsenet.reciprocal import Reciprocal
-from clipsenet.reporting import SILENT, Watch
+from clipsenet.reporting import SILENT, Tick, Watch
 from clipsenet.similarity import Block, cosine
 
 ROWS = 2048
@@ -48,13 +48,11 @@ def k_reciprocal(
     chunks = [np.arange(start, min(start + ROWS, total)) for start in range(0, total, ROWS)]
     tick = watch.stage("encoding")
     with ThreadPoolExecutor(max_workers=torch.get_num_threads()) as pool:
-        raw = sp.vstack(list(pool.map(encoding.raw, chunks)), format="csr")
-        tick(1, 3)
+        raw = _stacked(pool.map(encoding.raw, chunks), len(chunks), lambda done, total: tick(done, 2 * total))
         of_query = encoding.encode(np.arange(len(query)), raw)
-        tick(2, 3)
         of_gallery = [chunk[chunk >= len(query)] for chunk in chunks]
-        inverted = sp.vstack(list(pool.map(lambda rows: encoding.encode(rows, raw), of_gallery)), format="csr").tocsc()
-        tick(3, 3)
+        encoded = pool.map(lambda rows: encoding.encode(rows, raw), of_gallery)
+        inverted = _stacked(encoded, len(chunks), lambda done, total: tick(total + done, 2 * total)).tocsc()
         largest = encoding.largest
         del raw, encoding, neighbours
         for rows, block in plain:
@@ -69,6 +67,15 @@ def k_reciprocal(
 
             list(pool.map(mix, range(rows.start, rows.stop)))
             yield rows, block
+
+
+def _stacked(parts: Iterator[sp.csr_array], number: int, tick: Tick) -> sp.csr_array:
+    """The parts one below the other."""
+    kept = []
+    for part in parts:
+        kept.append(part)
+        tick(len(kept), number)
+    return sp.vstack(kept, format="csr")
 
 
 def overlap(one: sp.csr_array, inverted: sp.csc_array) -> Float[np.ndarray, " g"]:

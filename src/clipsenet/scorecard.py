@@ -61,10 +61,15 @@ class Card:
     run_id: str
     notes: tuple[str, ...] = ()
 
+    @property
+    def altered(self) -> bool:
+        """Whether not a run as it is was scored, but a fusion of runs, or a run without one of its branches."""
+        return " + " in self.run_id or "WITHOUT" in self.embedding
+
     def protocol(self) -> dict[str, Any]:
         """What two scores must share to be comparable; it is the benchmark's part of the card."""
-        names = ("benchmark", "fingerprint", "queries", "gallery", "junk", "average_precision", "trials", "labels_at_test")
-        return {name: getattr(self, name) for name in names}
+        data = ("benchmark", "fingerprint", "copy", "queries", "gallery", "trials")
+        return {name: getattr(self, name) for name in (*data, "junk", "average_precision", "labels_at_test")}
 
 
 @dataclass(frozen=True)
@@ -76,6 +81,7 @@ class Line:
         similarity: the chain, as ``--similarity`` takes it.
         label: the chain in a few words, for a table.
         junk: the rule.
+        queries: that have a match by this rule.
         reranked: whether more than the cosine of the embeddings decides: re-ranking, expansion, whitening.
         scores: name to value, the mean over the trials.
         deviation: standard deviation over the trials (divided by n - 1), where there are several.
@@ -87,6 +93,7 @@ class Line:
     label: str
     junk: str
     reranked: bool
+    queries: int
     scores: dict[str, float]
     deviation: dict[str, float] = field(default_factory=dict)
     interval: dict[str, tuple[float, float]] = field(default_factory=dict)
@@ -184,6 +191,7 @@ def _line(values: Mapping[str, Any]) -> Line:
         values.get("label", "plain"),
         values.get("junk", ""),
         values.get("reranked", False),
+        values.get("queries", 0),
         numbers(values["scores"]),
         numbers(values["deviation"]),
         interval,

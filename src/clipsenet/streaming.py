@@ -81,7 +81,8 @@ class FixedGallery:
     def rerank(self, query: Features) -> Reranked:
         """Re-rank the gallery for one query: equal to ``k_reciprocal`` with this query alone.
 
-        Above ``limit`` the same is done among the first ``CANDIDATES`` by cosine, and ``how`` says so.
+        (As far as sums agree: a cosine is added up in another order here, and pictures that are equal up to its last bit may
+        change places.) Above ``limit`` the same is done among the first ``CANDIDATES`` by cosine, and ``how`` says so.
 
         Args:
             query: one picture, of the same run.

@@ -9,6 +9,9 @@ from jaxtyping import Float
 from clipsenet.errors import ClipsenetError
 from clipsenet.features import Features
 
+ROWS = 4096
+"""Pictures in double precision at once."""
+
 NEGLIGIBLE = 1e-7
 """Directions with less of the largest variance are rounding errors of float32, and are left out."""
 
@@ -30,7 +33,11 @@ def whiten(
     parts = [gallery.embeddings] if fit == "gallery" else [gallery.embeddings, query.embeddings]
     count = sum(map(len, parts))
     mean = sum(part.sum(axis=0, dtype=np.float64) for part in parts) / count
-    scatter = sum(part.T.astype(np.float64) @ part.astype(np.float64) for part in parts) / count - np.outer(mean, mean)
+    scatter = -np.outer(mean, mean)
+    for part in parts:
+        for start in range(0, len(part), ROWS):
+            piece = part[start : start + ROWS].astype(np.float64)
+            scatter += piece.T @ piece / count
     variance, direction = np.linalg.eigh(scatter)
     kept = np.flatnonzero(variance > NEGLIGIBLE * max(variance[-1], 1e-12))[::-1][:dim]
     if len(kept) == 0:

@@ -37,8 +37,11 @@ def compare(
         print_json({"a": name_a, "b": name_b, "comparisons": [asdict(one) for one in found]})
         return
     card = card_a.card
-    out.print(f"a  {name_a}, run {card.run_id[:16]}, {card.checkpoint}", markup=False)
-    out.print(f"b  {name_b}, run {card_b.card.run_id[:16]}, {card_b.card.checkpoint}", markup=False)
+    for letter, name, shown in (("a", name_a, card), ("b", name_b, card_b.card)):
+        run_id = shown.run_id if shown.altered else shown.run_id[:16]
+        out.print(f"{letter}  {name}, run {run_id}, {shown.checkpoint}, {shown.embedding}", markup=False)
+        for note in shown.notes:
+            out.print(f"   {note}", markup=False)
     out.print(
         f"{card.benchmark} ({card.copy}), {card.fingerprint}; junk: {card.junk}; AP: {card.average_precision}", markup=False
     )
@@ -77,7 +80,7 @@ def _pair(a: Path, b: Path, despite: bool) -> "tuple[tuple[str, Scorecard], tupl
     from clipsenet.comparing import differences
     from clipsenet.scorecard import CARD
 
-    of_a, of_b = _scorecards(a), _scorecards(b)
+    of_a, of_b = _scorecards(a), _scorecards(b)  # of run folders without fusions and runs without a branch
     if len(of_a) == len(of_b) == 1:
         return of_a[0], of_b[0]
     alike = [(one, other) for one in of_a for other in of_b if not differences(one[1], other[1])]
@@ -95,9 +98,16 @@ def _pair(a: Path, b: Path, despite: bool) -> "tuple[tuple[str, Scorecard], tupl
 def _scorecards(path: Path) -> "list[tuple[str, Scorecard]]":
     from clipsenet.scorecard import CARD, Scorecard
 
+    if path.name == CARD and path.is_file():
+        path = path.parent
     if (path / CARD).is_file():
         return [(str(path), Scorecard.load(path))]
-    found = sorted((path / "scorecards").glob(f"*/{CARD}"))
+    folder = path if path.name == "scorecards" else path / "scorecards"
+    found = sorted(folder.glob(f"*/{CARD}"))
+    loaded = [(str(one.parent), Scorecard.load(one.parent)) for one in found]
+    whole = [one for one in loaded if not one[1].card.altered]
+    if loaded and not whole:
+        raise ClipsenetError(f"{path} has scorecards of fused runs or of a run without a branch only: name one of {folder}")
     if not found:
         raise ClipsenetError(f"{path} has no scorecard: clipsenet evaluate {path} --data ...")
-    return [(str(one.parent), Scorecard.load(one.parent)) for one in found]
+    return whole

@@ -111,13 +111,16 @@ def evaluate(
             watch=watch,
         )
     kept = run / "scorecards" / f"{found.name.replace(':', '-')}-{opened.checkpoint}-{scorecard.short_digest()}"
-    scorecard.save(kept)
-    if json_ is not None and str(json_) != "-":
-        write_text(json_, scorecard.to_json())
-    if str(json_) == "-":
-        typer.echo(scorecard.to_json(), nl=False)
-    else:
-        print_scorecard(scorecard)
+    try:
+        scorecard.save(kept)  # before printing, which ends where nobody reads on
+        if json_ is not None and str(json_) != "-":
+            write_text(json_, scorecard.to_json())
+    finally:  # a score is shown even where it cannot be kept
+        if str(json_) == "-":
+            typer.echo(scorecard.to_json(), nl=False)
+        else:
+            print_scorecard(scorecard)
+    if str(json_) != "-":
         out.print(f"saved in {kept} (scorecard.json, queries.parquet)", markup=False)
 
 
