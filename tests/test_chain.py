@@ -142,6 +142,7 @@ def test_memory_is_estimated_from_the_counts_and_what_cannot_fit_is_refused(monk
         require_memory(large, "this", "take smaller k1")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("clusters", "noise"), [(0, 1.0), (40, 0.3), (1, 0.1)])
 def test_the_estimate_covers_the_entries_that_there_are(clusters: int, noise: float) -> None:
     """Random vectors (an untrained network), clusters, and a single one: the encoding is the part that grows."""

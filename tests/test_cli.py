@@ -339,6 +339,7 @@ def test_the_same_camera_kept_never_finds_the_query_itself(run, trained: Path, t
     assert "wanted kept" in wrong.err
 
 
+@pytest.mark.slow
 def test_train_on_the_layout_of_veri776_with_camera_and_view_rows(run, tmp_path: Path) -> None:
     root = draw_veri776(tmp_path / "data")
     words = ("train", "toy", "--data", root, "--run", tmp_path / "run", *TINY, "--set", "data.benchmark=veri776")
@@ -349,6 +350,7 @@ def test_train_on_the_layout_of_veri776_with_camera_and_view_rows(run, tmp_path:
     assert "TRAINED" not in card.out
 
 
+@pytest.mark.slow
 def test_fusion_features_and_audit_from_the_command_line(run, trained: Path, toy_folder: Path, tmp_path: Path) -> None:
     words = ("evaluate", trained, "--data", toy_folder, "--reference", "none")
     shown = run(*words, "--audit", "--features", tmp_path / "f", "--similarity", "expansion:k=2 + k-reciprocal:k1=4,k2=2")
@@ -366,6 +368,7 @@ def test_fusion_features_and_audit_from_the_command_line(run, trained: Path, toy
         assert "wanted a run folder and its weight between 0 and 1" in refused.err
 
 
+@pytest.mark.slow
 def test_a_scorecard_is_kept_even_if_nobody_reads_what_is_printed(trained: Path, toy_folder: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     shutil.copytree(trained, folder, ignore=shutil.ignore_patterns("scorecards"))

@@ -376,6 +376,7 @@ def test_fused_runs_stand_on_the_card_and_change_the_score(toy_run: Run, toy_ben
     assert found.scores["mAP"] not in [one.scores["mAP"] for one in alone]
 
 
+@pytest.mark.slow
 def test_a_fused_run_that_is_told_labels_stands_on_the_card(toy_run: Run, toy_benchmark: Benchmark, tmp_path: Path) -> None:
     words = ("seed=9", "name=told", "model.places={labels: camera, on: T_a}")
     told = train(tiny_recipe(*words), toy_benchmark, tmp_path / "run", device="cpu")
