@@ -370,6 +370,8 @@ def test_fused_runs_stand_on_the_card_and_change_the_score(toy_run: Run, toy_ben
     assert found.card.run_id == f"0.7 {toy_run.id} + 0.3 {other.id}"
     assert any(f"0.3 of second, id {other.id[:16]}" in note for note in found.card.notes)
     assert found.sections[0].lines[0].method == "0.7 toy + 0.3 second"
+    with pytest.raises(UsageError, match="runs are fused whole"):
+        evaluate(toy_run, toy_benchmark, EvaluationSettings(without="semantics"), fused=[(other, 0.3)])
     with pytest.raises(UsageError, match=r"0\.6, 0\.5: wanted numbers above 0 that leave something of 1"):
         evaluate(toy_run, toy_benchmark, PLAIN_ONLY, fused=[(other, 0.6), (other, 0.5)])
     alone = [evaluate(one, toy_benchmark, PLAIN_ONLY) for one in (toy_run, other)]

@@ -12,7 +12,8 @@ from clipsenet.cli.inspecting import inspect as command
 from clipsenet.datasets import DATASETS, DataSettings
 from clipsenet.datasets.copies import PRINTED, Counts
 from clipsenet.errors import ClipsenetError, UsageError
-from clipsenet.inspecting import Inspection, LabelFigures, PartFigures, Spread, TrialFigures, count_matches, inspect
+from clipsenet.inspecting import Inspection, LabelFigures, PartFigures, Spread, TrialFigures, inspect
+from clipsenet.matches import count_matches
 from clipsenet.protocol import JunkRule
 from clipsenet.ranking import rank
 from clipsenet.sightings import Sightings, Trial

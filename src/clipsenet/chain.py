@@ -1,6 +1,7 @@
 """A chain in words: transforms of a (query, gallery) pair, and a similarity at its end."""
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
@@ -23,7 +24,7 @@ Pair = tuple[Features, Features]
 FLOAT = 4
 
 
-class Step(Settings):
+class Step(Settings, ABC):
     """A transform or a similarity with its parameters."""
 
     @property
@@ -31,9 +32,9 @@ class Step(Settings):
         """Whether a query's result depends on the other queries."""
         return False
 
+    @abstractmethod
     def memory(self, queries: int, gallery: int, dim: int) -> int:
         """About how many bytes it takes beyond the features."""
-        raise NotImplementedError
 
     def label(self) -> str:
         """A few words for a table: the name, and what is not as usual."""
@@ -44,9 +45,9 @@ class Step(Settings):
 class Transform(Step):
     """A pair of features becomes another pair."""
 
+    @abstractmethod
     def apply(self, pair: Pair, watch: Watch) -> Pair:
         """The new pair."""
-        raise NotImplementedError
 
 
 class Similarity(Step):
@@ -54,9 +55,9 @@ class Similarity(Step):
 
     reranks: ClassVar[bool] = False
 
+    @abstractmethod
     def blocks(self, pair: Pair, watch: Watch) -> Iterator[Block]:
         """Rows of the query with ``(rows, gallery)`` float32, larger is more alike."""
-        raise NotImplementedError
 
 
 class Expansion(Transform):
@@ -150,7 +151,6 @@ class KReciprocal(Similarity):
     def _one_by_one(self, pair: Pair, watch: Watch) -> Iterator[Block]:
         query, gallery = pair
         fixed = FixedGallery.of(gallery, self.k1, self.k2, self.original, self.limit, watch)
-        watch.stage("re-ranking one by one")
         for row in range(len(query)):
             yield slice(row, row + 1), fixed.rerank(query[np.array([row])]).similarity[None]
 

@@ -12,6 +12,7 @@ from jaxtyping import Float, Int
 from clipsenet.errors import ClipsenetError
 from clipsenet.intervals import Asked, Interval, bootstrap_queries, difference_intervals
 from clipsenet.scorecard import Line, Scorecard
+from clipsenet.scores import mean_counted
 
 SEED = 0
 """Of the bootstrap."""
@@ -188,11 +189,9 @@ def _asked(table: pa.Table, names: list[str], labelled: pa.Table) -> list[Asked]
 
 
 def _means(asked: list[Asked], names: list[str]) -> dict[str, float]:
-    def mean(values: Float[np.ndarray, " q"]) -> float:
-        counted = values[~np.isnan(values)]
-        return float(counted.mean()) if len(counted) else float("nan")
-
-    return {name: float(np.nanmean([mean(one.per_query[name]) for one in asked])) for name in names}
+    """As on a scorecard: over a trial's queries, then over the trials."""
+    of_trials = {name: np.array([mean_counted(one.per_query[name]) for one in asked]) for name in names}
+    return {name: mean_counted(values) for name, values in of_trials.items()}
 
 
 def _numbers(table: pa.Table, name: str) -> Float[np.ndarray, " q"]:

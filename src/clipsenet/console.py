@@ -196,7 +196,8 @@ def _print_audit(audit: Mapping[str, Any]) -> None:
     pairs = sorted((one for one in shown if one["kind"] == "camera pair"), key=lambda one: one["mAP"])
     others = [one for one in shown if one["kind"] != "camera pair"]
     rows = [_slice_row(one) for one in (*pairs[:SHOWN_PAIRS], *others)]
-    print_rows(("audit, slices of the queries", "", "queries", "mAP", "R1"), rows)
+    if rows:
+        print_rows(("audit, slices of the queries", "", "queries", "mAP", "R1"), rows)
     if len(pairs) > SHOWN_PAIRS:
         out.print(f"the {SHOWN_PAIRS} camera pairs with the lowest mAP, of {len(pairs)}; --json has all", markup=False)
     for kind, number in audit["slices"]["left_out"].items():

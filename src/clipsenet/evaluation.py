@@ -89,6 +89,8 @@ def evaluate(
     if any(weight <= 0 for weight in weights) or sum(weights) >= 1:
         shown = ", ".join(f"{weight:g}" for weight in weights)
         raise UsageError(f"weights of fused runs {shown}: wanted numbers above 0 that leave something of 1 for the first run")
+    if fused and wanted.without is not None:
+        raise UsageError("runs are fused whole: leave out either fused runs or evaluation.without")
     masks = {text: _slice_mask(benchmark, text) for text in wanted.slices}
     asked = own.similarities if wanted.similarities is None else wanted.similarities
     chains = list({str(chain): chain for chain in (PLAIN, *map(Chain.parse, asked))}.values())
@@ -98,15 +100,22 @@ def evaluate(
     require_matches(benchmark.test, benchmark.trials, own.junk)  # before minutes of extraction
     for chain in chains:
         _require_memory(chain, benchmark, run.dim + sum(other.dim for other, _ in fused), bool(fused), watch)
-    places = _places(run, benchmark, wanted)
-    embedded, notes = _embed(run, benchmark, wanted, places, features, workers, device, watch)
+    places = [_places(one, benchmark, wanted) for one in (run, *(other for other, _ in fused))]
+    labels = [_labels_used(one, told) for one, told in zip((run, *(other for other, _ in fused)), places, strict=True)]
+    embedded, notes = _embed(run, benchmark, wanted, places[0], features, workers, device, watch)
     if fused:
         others = [
-            _embed(other, benchmark, wanted, _places(other, benchmark, wanted), None, workers, device, watch)[0]
-            for other, _ in fused
+            _embed(other, benchmark, wanted, told, None, workers, device, watch)[0]
+            for (other, _), told in zip(fused, places[1:], strict=True)
         ]
         embedded = fuse([embedded, *others], [1 - sum(weights), *weights])
-        notes += _fused_notes(fused, benchmark, wanted)
+        notes += _fused_notes(fused, labels[1:], benchmark)
+    reference = None
+    if wanted.reference != "none":  # its pictures are opened before hours of searching, which a broken one would lose
+        title, extractor = REFERENCES[wanted.reference]
+        histograms = extractor(benchmark.test, progress=watch.stage(title))
+        searched = search(histograms, benchmark.trials, own, PLAIN, map_at=wanted.map_at, watch=watch)
+        reference = Method(title, PLAIN, own.junk, searched[own.junk])
     name = run.recipe.name if wanted.without is None else f"{run.recipe.name} without {wanted.without}"
     if fused:
         name = " + ".join([f"{1 - sum(weights):g} {name}", *(f"{weight:g} {other.recipe.name}" for other, weight in fused)])
@@ -114,21 +123,13 @@ def evaluate(
     for chain in chains:
         found = search(embedded, benchmark.trials, own, chain, rules, wanted.map_at, watch)
         methods += [Method(name, chain, rule, found[rule]) for rule in rules]
-    reference = None
-    if wanted.reference != "none":
-        title, extractor = REFERENCES[wanted.reference]
-        histograms = extractor(benchmark.test, progress=watch.stage(title))
-        searched = search(histograms, benchmark.trials, own, PLAIN, map_at=wanted.map_at, watch=watch)
-        reference = Method(title, PLAIN, own.junk, searched[own.junk])
     sections = [_section("all", methods, reference, None, wanted.intervals)]
     for text, mask in masks.items():
         for title, rows in ((text, mask), (f"not {text}", ~mask)):
             if any(_count(result, rows) for result in methods[0].found.results):
                 sections.append(_section(title, methods, reference, rows, wanted.intervals))
-    labels = list(
-        dict.fromkeys([_labels_used(run, places), *(_labels_used(one, _places(one, benchmark, wanted)) for one, _ in fused)])
-    )
-    card = _card(run, benchmark, methods, "; another run: ".join(labels), wanted.without, embedded, notes)
+    told_at_test = "; another run: ".join(dict.fromkeys(labels))
+    card = _card(run, benchmark, methods, told_at_test, wanted.without, embedded, notes)
     audited = audit(embedded, methods[0].found, own, watch=watch) if wanted.audit else None
     rows_of = [(one.name, str(one.chain), one.junk, one.found) for one in (*methods, *([reference] if reference else []))]
     return Scorecard(card, tuple(sections), audited, query_table(rows_of))
@@ -143,7 +144,7 @@ def _places(run: Run, benchmark: Benchmark, settings: EvaluationSettings) -> Int
 def _require_memory(chain: Chain, benchmark: Benchmark, dim: int, fused: bool, watch: Watch) -> None:
     """Say what the features and a chain will take, and refuse what cannot fit; of the trials the largest counts.
 
-    The features stand once in memory, twice while runs are fused; a side whose rows are scattered is copied for the search.
+    The features stand in memory, a copy of a side whose rows are scattered beside them, and while runs are fused all parts.
     """
     features = len(benchmark.test) * dim * 4 * (3 if fused else 2)
     sizes = {(len(trial.query), len(trial.gallery)) for trial in benchmark.trials}
@@ -315,15 +316,14 @@ def _unknown_cameras(benchmark: Benchmark) -> list[str]:
     return [f"NO CAMERA is known for {unknown} of {len(benchmark.test)} test pictures: of those only the same file is junk"]
 
 
-def _fused_notes(fused: Sequence[tuple[Run, float]], benchmark: Benchmark, settings: EvaluationSettings) -> list[str]:
+def _fused_notes(fused: Sequence[tuple[Run, float]], labels: Sequence[str], benchmark: Benchmark) -> list[str]:
     """What the card says of each further run."""
     notes = []
-    for run, weight in fused:
+    for (run, weight), told in zip(fused, labels, strict=True):
         height, width = run.recipe.images.size
-        labels = _labels_used(run, _places(run, benchmark, settings))
         notes.append(
             f"FUSED, the weighted sum of cosines: {weight:g} of {run.recipe.name}, id {run.id[:16]}, {run.checkpoint}, epoch "
-            f"{run.epoch}, {height} x {width}, {run.dim}-d; labels at test: {labels}"
+            f"{run.epoch}, {height} x {width}, {run.dim}-d; labels at test: {told}"
         )
         notes += _trained_on(run, benchmark)
     return notes

@@ -9,8 +9,9 @@ from jaxtyping import Bool, Int
 from clipsenet.datasets.copies import PRINTED, REMARKS, Counts
 from clipsenet.datasets.veri776 import other_sizes
 from clipsenet.images import missing_files
+from clipsenet.matches import count_matches
 from clipsenet.protocol import Benchmark, JunkRule
-from clipsenet.sightings import TEXT, UNKNOWN, Labels, Sightings, Trial, same_file
+from clipsenet.sightings import Labels, Sightings, Trial, same_file
 
 TYPES, COLOURS = ("type", "model"), ("colour", "color")
 """The extra columns that count as a type and as a colour; the first that is there."""
@@ -153,29 +154,6 @@ def inspect(benchmark: Benchmark, pictures: int = 8) -> Inspection:
     )
 
 
-def count_matches(test: Sightings, trial: Trial, junk: JunkRule) -> Int[np.ndarray, " q"]:
-    """``(q,)`` how many true matches each query has left, without any similarity; the same as ``rank`` counts.
-
-    Args:
-        test: the pictures that ``trial`` indexes.
-        trial: the question.
-        junk: the rule.
-    """
-    vehicle, camera, file = test.vehicle.numbers, test.camera.numbers, same_file(test, boxes=False)
-    gallery = trial.gallery[np.argsort(vehicle[trial.gallery], kind="stable")]
-    first, last = (np.searchsorted(vehicle[gallery], vehicle[trial.query], side=side) for side in ("left", "right"))
-    found = np.zeros(len(trial.query), dtype=np.int64)
-    for number, (query, start, stop) in enumerate(zip(trial.query.tolist(), first.tolist(), last.tolist(), strict=True)):
-        if vehicle[query] == UNKNOWN:
-            continue
-        same = gallery[start:stop]
-        kept = file[same] != file[query]
-        if junk != "same-file" and camera[query] != UNKNOWN:
-            kept &= camera[same] != camera[query]
-        found[number] = np.count_nonzero(kept)
-    return found
-
-
 def _rows_of_first(trials: tuple[Trial, ...]) -> list[tuple[str, Int[np.ndarray, " _"]]]:
     """Queries and gallery of the first trial, which the names say where there are several."""
     if not trials:
@@ -236,8 +214,7 @@ def _count_all(parts: tuple[Sightings, ...]) -> Counts:
 
 def _count_files(parts: Sequence[Sightings]) -> int:
     """How many different files all parts have."""
-    together = len({part.folder for part in parts}) == 1
-    return len(np.unique(np.concatenate([part.path if together else np.array(part.files(), dtype=TEXT) for part in parts])))
+    return len(np.unique(same_file(*parts, boxes=False)))
 
 
 def _values(labels: list[Labels]) -> int:

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -85,6 +86,10 @@ class Benchmark:
 
 
 def fingerprint(sightings: Sightings) -> str:
-    """The first 16 hex digits of SHA-256 over the sorted file names (without folders), joined with newlines."""
-    names = sorted(os.path.basename(str(path)) for path in sightings.path)
-    return hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
+    """``fingerprint_names`` of the file names, without their folders."""
+    return fingerprint_names(os.path.basename(str(path)) for path in sightings.path)
+
+
+def fingerprint_names(names: Iterable[str]) -> str:
+    """The first 16 hex digits of SHA-256 over the sorted names, joined with newlines."""
+    return hashlib.sha256("\n".join(sorted(names)).encode()).hexdigest()[:16]

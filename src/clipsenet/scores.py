@@ -64,3 +64,9 @@ def score_queries(places: Sequence[Int[np.ndarray, " _"]], cuts: Sequence[int] =
         for k in cuts:
             at[k][row] = precision[of_query < k].sum() / min(k, len(of_query))
     return QueryScores(average, first, penalty, at)
+
+
+def mean_counted(values: Float[np.ndarray, " _"]) -> float:
+    """The mean of what is not NaN; NaN where nothing is left."""
+    counted = values[~np.isnan(values)]
+    return float(counted.mean()) if len(counted) else float("nan")

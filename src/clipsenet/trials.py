@@ -9,11 +9,12 @@ from jaxtyping import Bool, Float
 from clipsenet.chain import PLAIN, Chain
 from clipsenet.errors import ClipsenetError
 from clipsenet.features import Features
+from clipsenet.matches import count_matches
 from clipsenet.protocol import JunkRule, Protocol
 from clipsenet.ranking import Ranking, rank_by_each
 from clipsenet.reporting import SILENT, LateStage, Watch
-from clipsenet.scores import score_queries
-from clipsenet.sightings import UNKNOWN, Sightings, Trial, same_file
+from clipsenet.scores import mean_counted, score_queries
+from clipsenet.sightings import Sightings, Trial
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,14 +52,14 @@ class Evaluation:
     def scores(self, mask: Bool[np.ndarray, " n"] | None = None) -> dict[str, float]:
         """Each score: the mean over a trial's queries (of the rows in ``mask``), then over the trials that have one."""
         of_trials = self.trial_scores(mask)
-        return {name: _mean(np.array([one[name] for one in of_trials])) for name in of_trials[0]}
+        return {name: mean_counted(np.array([one[name] for one in of_trials])) for name in of_trials[0]}
 
     def trial_scores(self, mask: Bool[np.ndarray, " n"] | None = None) -> list[dict[str, float]]:
         """Each score of each trial; NaN where no query is left."""
         rows = []
         for result in self.results:
             chosen = slice(None) if mask is None else mask[result.trial.query]
-            rows.append({name: _mean(values[chosen]) for name, values in result.per_query.items()})
+            rows.append({name: mean_counted(values[chosen]) for name, values in result.per_query.items()})
         return rows
 
 
@@ -114,33 +115,14 @@ def require_matches(sightings: Sightings, trials: tuple[Trial, ...], junk: JunkR
             "out with --set data.test_vehicles=N"
         )
     for trial in trials:
-        if not _has_match(sightings, trial, junk):
+        if not count_matches(sightings, trial, junk).any():
             raise ClipsenetError(_why_no_match(sightings, trial, junk))
-
-
-def _has_match(sightings: Sightings, trial: Trial, junk: JunkRule) -> bool:
-    """Whether any query has one; most lists show one among their first vehicles."""
-    vehicle, camera, file = sightings.vehicle.numbers, sightings.camera.numbers, same_file(sightings, boxes=False)
-    by_vehicle: dict[int, list[int]] = {}
-    for row in trial.gallery:
-        by_vehicle.setdefault(int(vehicle[row]), []).append(int(row))
-    return any(
-        file[row] != file[query] and (junk == "same-file" or camera[query] == UNKNOWN or camera[row] != camera[query])
-        for query in trial.query
-        if vehicle[query] != UNKNOWN
-        for row in by_vehicle.get(int(vehicle[query]), ())
-    )
 
 
 def all_against_all(sightings: Sightings) -> tuple[Trial, ...]:
     """The trial of a validation part: every picture is searched for among all others; none if it is empty."""
     rows = np.arange(len(sightings))
     return (Trial(rows, rows, "all against all"),) if len(rows) else ()
-
-
-def _mean(values: Float[np.ndarray, " q"]) -> float:
-    counted = values[~np.isnan(values)]
-    return float(counted.mean()) if len(counted) else float("nan")
 
 
 def _why_no_match(sightings: Sightings, trial: Trial, junk: JunkRule) -> str:

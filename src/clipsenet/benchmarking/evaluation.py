@@ -15,14 +15,12 @@ from clipsenet.benchmarking.peaks import watching_memory
 from clipsenet.chain import PLAIN, Chain
 from clipsenet.features import Features
 from clipsenet.memory import GB
+from clipsenet.neighbours import BLOCK
 from clipsenet.protocol import Protocol
 from clipsenet.ranking import rank
 from clipsenet.reporting import SILENT, Watch
 from clipsenet.scores import score_queries
 from clipsenet.settings import choose
-
-BLOCK = 4096
-"""Rows and columns of the bare product: its 64 MB are written over again and again."""
 
 
 def measure(

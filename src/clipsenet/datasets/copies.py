@@ -1,8 +1,9 @@
 """Copies of the published data sets: what is known of the official ones, and how another copy differs from them."""
 
-import hashlib
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+
+from clipsenet.protocol import fingerprint_names
 
 
 @dataclass(frozen=True)
@@ -13,7 +14,7 @@ class Split:
         pictures: how many.
         vehicles: of how many vehicles.
         cameras: by how many cameras; none where nobody has said it.
-        fingerprint: of its names, see ``fingerprint``.
+        fingerprint: of its names, see ``fingerprint_names``.
         older: the fingerprint of an older release, or empty.
         difference: how that one differs.
     """
@@ -94,14 +95,9 @@ REMARKS: dict[str, tuple[str, ...]] = {
 """What explains a difference between ``PRINTED`` and what the lists hold."""
 
 
-def fingerprint(names: Iterable[str]) -> str:
-    """The first 16 hex digits of SHA-256 over the sorted names, joined with newlines."""
-    return hashlib.sha256("\n".join(sorted(names)).encode()).hexdigest()[:16]
-
-
 def measure(names: Collection[str], vehicles: Iterable[str], cameras: Iterable[str] = ()) -> Split:
     """What one split of a copy amounts to: its names, and the vehicle and camera of each."""
-    return Split(len(names), len(set(vehicles)), len(set(cameras)) or None, fingerprint(names))
+    return Split(len(names), len(set(vehicles)), len(set(cameras)) or None, fingerprint_names(names))
 
 
 def compare(dataset: str, found: Mapping[str, Split]) -> Copy:
