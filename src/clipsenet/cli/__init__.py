@@ -11,8 +11,10 @@ from clipsenet.cli.comparing import compare as compare_runs
 from clipsenet.cli.inspecting import inspect
 from clipsenet.cli.learning import describe, list_, toy, train
 from clipsenet.cli.literature import literature
-from clipsenet.cli.measuring import bench_evaluation, bench_training
+from clipsenet.cli.measuring import bench_colours, bench_evaluation, bench_training, bench_transfer
 from clipsenet.cli.opening import complain
+from clipsenet.cli.showing import sheet
+from clipsenet.cli.synthesizing import synthesize
 from clipsenet.cli.testing import compare, embed, evaluate
 from clipsenet.errors import ClipsenetError, Interrupted, UsageError
 
@@ -23,12 +25,14 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for _verb in (train, evaluate, embed, compare, inspect, describe, toy):
+for _verb in (train, evaluate, embed, compare, inspect, describe, toy, synthesize, sheet):
     app.command()(_verb)
 app.command("list")(list_)
 bench_app = typer.Typer(help="Measure: speed and memory, as ratios to a reference in the same run.", no_args_is_help=True)
 bench_app.command("training")(bench_training)
 bench_app.command("evaluation")(bench_evaluation)
+bench_app.command("colours")(bench_colours)
+bench_app.command("transfer")(bench_transfer)
 app.add_typer(bench_app, name="bench")
 runs_app = typer.Typer(help="Runs beside each other, and beside the literature.", no_args_is_help=True)
 runs_app.command("compare")(compare_runs)

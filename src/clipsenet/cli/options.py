@@ -13,4 +13,7 @@ SkipBroken = Annotated[bool, typer.Option("--skip-broken", help="Go on without p
 RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder that train wrote.")]
 RecipeName = Annotated[str, typer.Argument(metavar="RECIPE", help="A YAML file, or a name of: clipsenet list recipes.")]
 CheckpointName = Annotated[str | None, typer.Option("--checkpoint", help="last or best; none: as the run's recipe says.")]
+LeaveOut = Annotated[
+    list[str] | None, typer.Option("--leave-out", metavar="COLUMN=VALUE", help="Without these pictures; may be repeated.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print as JSON.")]

@@ -20,7 +20,9 @@ class TrunkSettings(Settings):
     """A network of timm, or an IBN-a ResNet, as it is used for a vector."""
 
     trunk: str = Field(default="resnet50", description="Any network of timm, or IBN-Net's; see: clipsenet list trunks.")
-    weights: Path | None = Field(default=None, description="A local file of the trunk's pretrained weights; none: random.")
+    weights: Path | None = Field(
+        default=None, description="A local file of pretrained weights, or a run's checkpoint; none: random."
+    )
     pooling: Pooling = Field(default="gap", description="gap, gem, or own (as the trunk itself pools).")
     last_stride: Literal[1, 2] | None = Field(default=None, description="Of a ResNet's last stage; none: the trunk's own.")
 

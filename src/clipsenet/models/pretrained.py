@@ -19,6 +19,8 @@ COUNTER = ".num_batches_tracked"
 def load_pretrained(network: Any, name: str, path: Path, where: str = "model.", *, projection: bool = False) -> None:
     """Fill a network of timm, of ``IBN_TRUNKS``, or a CLIP tower, from a local file of its published weights.
 
+    A run's checkpoint (``runs/NAME/last.safetensors``) serves as well: its branch of the same name is taken.
+
     Position embeddings of another grid are resampled (bicubic, antialias). Nothing may be missing; only the classifier
     may be left over.
 
@@ -32,7 +34,7 @@ def load_pretrained(network: Any, name: str, path: Path, where: str = "model.", 
     Raises:
         ClipsenetError: a file that is not there, broken, or of another network.
     """
-    state: Mapping[str, Tensor] = read_weights(path, where)
+    state: Mapping[str, Tensor] = _branch_of_run(read_weights(path, where), where)
     if is_clip(state):
         state = image_tower(state, str(path))
     _refuse_plain_resnet(state, name, path)
@@ -52,6 +54,13 @@ def read_weights(path: Path, where: str) -> dict[str, Tensor]:
             f"docs/network.md), or begin at random with --set {where}weights=null"
         )
     return read_state(path)
+
+
+def _branch_of_run(state: Mapping[str, Tensor], where: str) -> Mapping[str, Tensor]:
+    """Of a run's checkpoint the network of the branch that ``where`` names; any other state as it is."""
+    prefix = f"{'semantics' if where.endswith('semantics.') else 'appearance'}.network."
+    branch = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
+    return branch or state
 
 
 def _classifier(network: Any) -> list[str]:

@@ -1,0 +1,1 @@
+"""Drawn vehicles: a benchmark that anyone can make."""

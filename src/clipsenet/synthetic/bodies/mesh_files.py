@@ -1,0 +1,242 @@
+"""Mesh files: OBJ, glTF, GLB and PLY as triangles; run as a program, since a broken file can bring VTK down."""
+
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int, UInt8
+from PIL import Image
+
+from clipsenet.errors import ClipsenetError
+
+SUFFIXES = (".obj", ".glb", ".gltf", ".ply")
+LIMIT = 20_000
+"""Triangles of a mesh above which it is made coarser."""
+PATIENCE = 180
+"""Seconds that one file may take."""
+TEXTURE = 1024
+"""Pixels of a texture's longer side, at most."""
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """Triangles of one material, as they stand in the file.
+
+    Attributes:
+        points: ``(n, 3)`` in the file's own units and axes.
+        normals: ``(n, 3)`` unit.
+        faces: ``(m, 3)`` rows of points.
+        uv: ``(n, 2)``; (0, 0) is the texture's lower left corner; zeros where there is no texture.
+        colour: sRGB of the material, 0 to 1.
+        opacity: 0 to 1.
+        texture: sRGB, top row first, or none.
+    """
+
+    points: Float[np.ndarray, "n 3"]
+    normals: Float[np.ndarray, "n 3"]
+    faces: Int[np.ndarray, "m 3"]
+    uv: Float[np.ndarray, "n 2"]
+    colour: tuple[float, float, float]
+    opacity: float
+    texture: UInt8[np.ndarray, "height width 3"] | None
+
+
+def read_pieces(path: Path) -> tuple[Piece, ...]:
+    """Read a mesh in a process of its own.
+
+    Args:
+        path: a file with one of SUFFIXES.
+
+    Raises:
+        ClipsenetError: it is no mesh, empty, broken or takes too long.
+    """
+    advice = f"expected a mesh as {', '.join(SUFFIXES)}: export it again, or take the file out of the folder"
+    with tempfile.TemporaryDirectory() as folder:
+        kept = Path(folder) / "pieces.npz"
+        command = [sys.executable, "-m", "clipsenet.synthetic.bodies.mesh_files", str(path.absolute()), str(kept)]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=PATIENCE, check=False)  # noqa: S603
+        except subprocess.TimeoutExpired:
+            raise ClipsenetError(f"{path.name}: not read within {PATIENCE} seconds; {advice}") from None
+        if done.returncode != 0 or not kept.is_file():
+            raise ClipsenetError(f"{path.name}: {_reason(done.stderr, done.returncode)}; {advice}")
+        with np.load(kept) as arrays:
+            return tuple(_unpack(arrays, number) for number in range(int(arrays["count"])))
+
+
+def _reason(errors: str, code: int) -> str:
+    """What VTK or this program said last, without their marks."""
+    if code < 0:
+        return "broken: the reader crashed on it"
+    lines = [
+        line.split("|")[-1].strip().removesuffix("\x1b[0m")
+        for line in errors.splitlines()
+        if "ERR|" in line or line.startswith("! ")
+    ]
+    words = [line.removeprefix("! ").split("): ")[-1] for line in lines]
+    return words[-1] if words else "broken"
+
+
+def _unpack(arrays: Any, number: int) -> Piece:
+    points, normals, faces, uv, material = (
+        arrays[f"{name}{number}"] for name in ("points", "normals", "faces", "uv", "material")
+    )
+    texture = arrays[f"texture{number}"]
+    red, green, blue, opacity = (float(value) for value in material)
+    return Piece(points, normals, faces, uv, (red, green, blue), opacity, texture if texture.size else None)
+
+
+def _load(path: Path) -> list[tuple[Any, Any]]:
+    """(VTK's triangles in the scene's axes, actor or none) of each material."""
+    from vtkmodules.vtkCommonTransforms import vtkTransform
+    from vtkmodules.vtkFiltersGeneral import vtkTransformPolyDataFilter
+
+    if path.suffix.lower() == ".ply":
+        from vtkmodules.vtkIOPLY import vtkPLYReader
+
+        reader = vtkPLYReader()
+        reader.SetFileName(str(path))
+        reader.Update()
+        return [(reader.GetOutput(), None)]
+    import vtkmodules.vtkRenderingOpenGL2
+    from vtkmodules.vtkIOImport import vtkGLTFImporter, vtkOBJImporter
+    from vtkmodules.vtkRenderingCore import vtkRenderWindow
+
+    assert vtkmodules.vtkRenderingOpenGL2
+    importer: Any
+    if path.suffix.lower() == ".obj":
+        importer = vtkOBJImporter()
+        material = _material_file(path)
+        if material is not None:
+            importer.SetFileNameMTL(str(material))
+            importer.SetTexturePath(str(path.parent))
+    else:
+        importer = vtkGLTFImporter()
+    importer.SetRenderWindow(vtkRenderWindow())  # never opened: importers want one to put their actors in
+    importer.SetFileName(str(path))
+    if not importer.Update():
+        raise ValueError("it cannot be read")
+    actors = importer.GetRenderer().GetActors()
+    actors.InitTraversal()
+    found = []
+    for _ in range(actors.GetNumberOfItems()):
+        actor = actors.GetNextActor()
+        actor.GetMapper().Update()
+        place = vtkTransform()
+        place.SetMatrix(actor.GetMatrix())
+        if actor.GetUserMatrix() is not None:
+            place.Concatenate(actor.GetUserMatrix())
+        mover = vtkTransformPolyDataFilter()
+        mover.SetTransform(place)
+        mover.SetInputData(actor.GetMapper().GetInput())
+        mover.Update()
+        found.append((mover.GetOutput(), actor))
+    return found
+
+
+def _material_file(path: Path) -> Path | None:
+    """The file of materials that an OBJ names, where it is there."""
+    with path.open(errors="replace") as lines:
+        for line, _ in zip(lines, range(1000), strict=False):
+            if line.startswith("mtllib "):
+                named = path.parent / line.removeprefix("mtllib ").strip()
+                return named if named.is_file() else None
+    return None
+
+
+def _texture(actor: Any) -> UInt8[np.ndarray, "height width 3"]:
+    from vtkmodules.util.numpy_support import vtk_to_numpy
+
+    none = np.zeros((0, 0, 3), np.uint8)
+    if actor is None:
+        return none
+    texture = actor.GetTexture() or actor.GetProperty().GetTexture("albedoTex")
+    if texture is None:
+        return none
+    if texture.GetInput() is None and texture.GetInputAlgorithm() is not None:
+        texture.GetInputAlgorithm().Update()
+    image = texture.GetInput()
+    if image is None or image.GetPointData().GetScalars() is None:
+        return none
+    wide, high, _ = image.GetDimensions()
+    pixels = vtk_to_numpy(image.GetPointData().GetScalars()).reshape(high, wide, -1)[::-1]
+    pixels = np.repeat(pixels[..., :1], 3, axis=2) if pixels.shape[2] < 3 else pixels[..., :3]
+    picture = Image.fromarray(np.ascontiguousarray(pixels).astype(np.uint8))
+    picture.thumbnail((TEXTURE, TEXTURE))
+    return np.asarray(picture)
+
+
+def _triangles(data: Any, share: float, textured: bool) -> Any:
+    """Triangles alone, coarser where ``share`` of them is enough, with normals that break at edges."""
+    from vtkmodules.vtkFiltersCore import vtkCleanPolyData, vtkPolyDataNormals, vtkQuadricDecimation, vtkTriangleFilter
+
+    step: Any = vtkTriangleFilter()
+    step.PassVertsOff()
+    step.PassLinesOff()
+    step.SetInputData(data)
+    if not textured:  # corners that only normals part are one: nothing else ties the surface together
+        whole = vtkCleanPolyData()
+        whole.SetInputConnection(step.GetOutputPort())
+        step = whole
+    if share < 1:
+        coarser = vtkQuadricDecimation()
+        coarser.SetTargetReduction(1 - share)
+        coarser.SetAttributeErrorMetric(textured)
+        coarser.SetTCoordsAttribute(textured)
+        coarser.SetInputConnection(step.GetOutputPort())
+        step = coarser
+    normals = vtkPolyDataNormals()
+    normals.SetFeatureAngle(38)
+    normals.SetInputConnection(step.GetOutputPort())
+    normals.Update()
+    return normals.GetOutput()
+
+
+def _main(path: Path, kept: Path) -> None:
+    from vtkmodules.util.numpy_support import vtk_to_numpy
+
+    loaded = [
+        (data, actor)
+        for data, actor in _load(path)
+        if data is not None and data.GetNumberOfPolys() + data.GetNumberOfStrips() > 0
+    ]
+    total = sum(int(data.GetNumberOfPolys()) for data, _ in loaded)
+    arrays: dict[str, Any] = {}
+    count = 0
+    for data, actor in loaded:
+        texture = _texture(actor)
+        textured = texture.size > 0 and data.GetPointData().GetTCoords() is not None
+        shape = _triangles(data, min(1.0, LIMIT / max(total, 1)), textured)
+        if shape.GetNumberOfPolys() == 0:
+            continue
+        points = vtk_to_numpy(shape.GetPoints().GetData()).astype(np.float64)
+        if not np.isfinite(points).all():
+            raise ValueError("its points are not finite numbers")
+        arrays[f"points{count}"] = points
+        arrays[f"normals{count}"] = vtk_to_numpy(shape.GetPointData().GetNormals()).astype(np.float64)
+        arrays[f"faces{count}"] = vtk_to_numpy(shape.GetPolys().GetConnectivityArray()).reshape(-1, 3).astype(np.int64)
+        places = vtk_to_numpy(shape.GetPointData().GetTCoords())[:, :2] if textured else np.zeros((len(points), 2))
+        arrays[f"uv{count}"] = places.astype(np.float64)
+        look = (
+            (1.0, 1.0, 1.0, 1.0)
+            if actor is None
+            else (*actor.GetProperty().GetDiffuseColor(), actor.GetProperty().GetOpacity())
+        )
+        arrays[f"material{count}"] = np.array(look, np.float64)
+        arrays[f"texture{count}"] = texture if textured else np.zeros((0, 0, 3), np.uint8)
+        count += 1
+    if count == 0:
+        raise ValueError("no triangles in it")
+    np.savez(kept, count=np.array(count), **arrays)
+
+
+if __name__ == "__main__":
+    try:
+        _main(Path(sys.argv[1]), Path(sys.argv[2]))
+    except (ValueError, OSError) as problem:
+        sys.stderr.write(f"! {problem}\n")
+        raise SystemExit(1) from None
