@@ -469,8 +469,17 @@ def test_bad_words_are_refused(run, tmp_path: Path, words: tuple[object, ...]) -
     assert not (tmp_path / "set").exists()
 
 
+def test_without_vtk_the_command_says_what_to_install(run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "vtkmodules", None)
+    result = run("synthesize", tmp_path / "set")
+    assert result.code == 1
+    assert "pip install 'clipsenet[synthetic]'" in result.err
+    assert not (tmp_path / "set").exists(), "or the folder would be another set's once VTK is there"
+
+
 def test_the_command_prints_a_summary(run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("clipsenet.synthetic.drawing.real_studio", FakeStudio)
+    monkeypatch.setattr("clipsenet.synthetic.drawing.require_vtk", lambda: None)
     words = ("synthesize", tmp_path / "set", "--vehicles", 14, "--cameras", 4, "--pictures", 6, "--processes", 1)
     result = run(*words)
     assert result.code == 0

@@ -151,7 +151,8 @@ def bench_transfer(
     out.print(
         f"{result['vehicles']} vehicles, {result['pictures']} pictures (fingerprint {result['fingerprint']}) in {folds} folds, "
         f"each the test once, all against all; junk: {result['junk']}; plain cosine; {result['recipe']}, "
-        f"{result['epochs']} epochs, {seeds} seeds (scores are their means); checkpoint last; intervals: 95 %, paired, over vehicles; "
+        f"{result['epochs']} epochs, {seeds} seeds (scores are their means); checkpoint last; intervals: 95 %, paired, "
+        f"over vehicles; "
         f"pretrained: run {result['pretrained'][:16]}",
         markup=False,
     )

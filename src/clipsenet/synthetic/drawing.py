@@ -22,7 +22,7 @@ from clipsenet.synthetic import records
 from clipsenet.synthetic.contents import Exposure, make_contents
 from clipsenet.synthetic.layouts import write_lists
 from clipsenet.synthetic.plan import FORMAT, Plan
-from clipsenet.synthetic.workers import Opening, Worker, begin, draw_chunk, real_studio
+from clipsenet.synthetic.workers import Opening, Worker, begin, draw_chunk, real_studio, require_vtk
 
 PLAN = "plan.json"
 LIBRARIES = ("numpy", "pillow", "vtk")
@@ -66,6 +66,8 @@ def draw(plan: Plan, folder: Path, processes: int = 2, watch: Watch = SILENT, op
         UsageError: too few vehicles for the parts that are asked for.
         Interrupted: by Ctrl-C; what was drawn is kept.
     """
+    if opening is None:
+        require_vtk()
     contents = make_contents(plan)
     _settle(plan, folder)
     records.mend(folder)

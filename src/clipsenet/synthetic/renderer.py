@@ -259,5 +259,4 @@ def _texture(skin: Skin) -> vtkTexture:
     texture.SetInputData(image)
     texture.InterpolateOn()
     texture.MipmapOn()
-    texture.SetMaximumAnisotropicFiltering(4)
     return texture

@@ -1,5 +1,6 @@
 """Workers: processes that draw, each with a studio of its own; here is what runs in them."""
 
+import importlib.util
 import io
 import os
 import signal
@@ -85,20 +86,24 @@ class Worker:
             self.studio = None
 
 
-def real_studio(*arguments: Any) -> Any:
-    """The studio that draws with VTK.
+def require_vtk() -> None:
+    """Say so where VTK is missing, before a folder is begun.
 
     Raises:
-        ClipsenetError: VTK is not installed, or cannot draw here.
+        ClipsenetError: it is.
     """
-    try:
-        from clipsenet.synthetic.studio import Studio
-    except ImportError as error:
-        if (error.name or "").split(".")[0] not in ("vtk", "vtkmodules"):
-            raise
-        raise ClipsenetError(
-            f"drawing needs VTK, which is not here ({error}); install it: pip install 'clipsenet[synthetic]'"
-        ) from error
+    if importlib.util.find_spec("vtkmodules") is None:
+        raise ClipsenetError("drawing needs VTK, which is not installed; install it: pip install 'clipsenet[synthetic]'")
+
+
+def real_studio(*arguments: Any) -> Any:
+    """The studio that draws with VTK; of use where ``require_vtk`` says nothing.
+
+    Raises:
+        ClipsenetError: nothing on this system draws without a display.
+    """
+    from clipsenet.synthetic.studio import Studio
+
     return Studio(*arguments)
 
 

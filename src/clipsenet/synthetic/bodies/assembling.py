@@ -5,14 +5,17 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 
-from clipsenet.synthetic.bodies.atlas import AXES, PITCH, Atlas, sort_faces
-from clipsenet.synthetic.bodies.faces import PLATE, paint_front, paint_rear, upper_half
+from clipsenet.synthetic.bodies.atlas import Atlas
 from clipsenet.synthetic.bodies.frame import Bed, Frame, Mirror, Roof, Tail
+from clipsenet.synthetic.bodies.fronts import paint_front
 from clipsenet.synthetic.bodies.looks import look_of, mixed
 from clipsenet.synthetic.bodies.marks import paint_lettering, paint_stickers, weather_skin
+from clipsenet.synthetic.bodies.panes import PLATE, upper_half
 from clipsenet.synthetic.bodies.plans import Plan
 from clipsenet.synthetic.bodies.proportions import Proportions
-from clipsenet.synthetic.bodies.shell import build_shell, depth, smooth
+from clipsenet.synthetic.bodies.rears import paint_rear
+from clipsenet.synthetic.bodies.seams import build_sides, rail_height
+from clipsenet.synthetic.bodies.shell import depth, smooth
 from clipsenet.synthetic.bodies.sides import paint_flank, paint_top
 from clipsenet.synthetic.body import Lamp, Part, Skin
 from clipsenet.synthetic.identity import CARS, LORRIES, Vehicle
@@ -23,7 +26,7 @@ SKIN = "shell"
 def make_skin(vehicle: Vehicle, lines: Proportions, plan: Plan) -> tuple[Atlas, Skin]:
     """The shell's skin, and the atlas that says where its sides lie."""
     look = look_of(vehicle)
-    half = lines.width / 2 + lines.flare
+    half = lines.width / 2
     low, high = np.array([lines.rear, -half, 0.0]), np.array([lines.front, half, lines.height])
     atlas = Atlas(low, high, look.paint, 140)
     atlas.flat("under", (11, 11, 12), 4)
@@ -51,41 +54,15 @@ def _lettered(vehicle: Vehicle, lines: Proportions, plan: Plan) -> tuple[float, 
 
 def make_shell(lines: Proportions, atlas: Atlas) -> Part:
     """The shell with its places in the skin; points are repeated where sides of the atlas meet, with the same normals."""
-    points, normals, faces = build_shell(lines)
-    sides = sort_faces(points, normals, faces)
-    middles = points[faces].mean(axis=1)
-    facing = normals[faces].mean(axis=1)
-    names = [*AXES, *PITCH]
-    sides = np.where(sides < 0, names.index("under"), sides)
-    half = lines.width / 2
-    # the whole of a pane belongs to its face, so that no border between two sides runs through its rim
-    pane = (middles[:, 2] > lines.screen[0][0] + 0.1) & (np.abs(middles[:, 1]) < upper_half(lines, middles[:, 2]) - 0.01)
-    pane &= (np.abs(facing[:, 0]) > 0.3) & (facing[:, 2] < 0.92)
-    sides[pane & (facing[:, 0] > 0)] = names.index("front")
-    sides[pane & (facing[:, 0] < 0)] = names.index("rear")
-    for axle in lines.axles if lines.arch else ():
-        near = np.hypot(middles[:, 0] - axle, middles[:, 2] - lines.wheel) < lines.arch + 0.02
-        sides[near & (np.abs(facing[:, 1]) < 0.6)] = names.index("under")
-        sides[near & (np.abs(middles[:, 1]) < half - 0.2)] = names.index("under")
-    if lines.bed is not None:
-        start, end, floor = lines.bed
-        within = (middles[:, 0] > start - 0.02) & (middles[:, 0] < end + 0.02) & (np.abs(middles[:, 1]) < half - 0.07)
-        sides[within & (middles[:, 2] > floor - 0.05) & (middles[:, 2] < plan_rail(lines) - 0.01)] = names.index("bed")
+    points, normals, sides = build_sides(lines)
     found: list[tuple[np.ndarray, ...]] = []
     start_row = 0
-    for place, name in enumerate(names):
-        rows, inverse = np.unique(faces[sides == place], return_inverse=True)
-        if len(rows):
-            found.append((points[rows], normals[rows], atlas.uv(name, points[rows]), inverse.reshape(-1, 3) + start_row))
-            start_row += len(rows)
-    columns = list(zip(*found, strict=True))
-    return Part(*(np.concatenate(column) for column in columns[:3]), np.concatenate(columns[3]), SKIN)
-
-
-def plan_rail(lines: Proportions) -> float:
-    """Height of an open bed's rails."""
-    assert lines.bed is not None
-    return float(smooth(lines.deck, np.array(lines.bed[0] + 0.3)))
+    for name, faces in sides.items():
+        rows, inverse = np.unique(faces, return_inverse=True)
+        found.append((points[rows], normals[rows], atlas.uv(name, points[rows]), inverse.reshape(-1, 3) + start_row))
+        start_row += len(rows)
+    places, turned, uv, rows = (np.concatenate(column) for column in zip(*found, strict=True))
+    return Part(places, turned, uv, rows, SKIN)
 
 
 def find_surface(lines: Proportions, toward: int, places: Sequence[tuple[float, float]]) -> Float[np.ndarray, "n 3"]:
@@ -146,12 +123,12 @@ def frame_of(vehicle: Vehicle, lines: Proportions, plan: Plan) -> Frame:
     if family in (*LORRIES, "bus"):
         mirror = Mirror(lines.front - 0.25, half * 0.98, plan.sill + 0.55)
     if family == "saloon":
-        edge, edge_z, across = lines.rear + 0.12, float(lines.deck[0][1]), 0.7 * half
+        edge, edge_z, across = lines.rear + 0.2, float(lines.deck[0][1]), 0.7 * half
     else:
         edge, edge_z = lines.window[-2][1] - 0.02, float(smooth(lines.roof, np.array(lines.window[-2][1]))) - 0.03
         across = upper_half(lines, edge_z) - 0.1
     tail = Tail(lines.rear, 0.9 * half, lines.ground + 0.2, edge, edge_z, across)
     bed = None
     if lines.bed is not None:
-        bed = Bed(lines.bed[0], lines.bed[1], half - 0.1, lines.bed[2], plan_rail(lines))
+        bed = Bed(lines.bed[0], lines.bed[1], half - 0.1, lines.bed[2], rail_height(lines))
     return Frame(roof, mirror, tail, bed, lines.axles, lines.wheel, lines.width - 0.05)

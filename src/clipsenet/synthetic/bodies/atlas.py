@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float, UInt8
 from PIL import Image, ImageDraw
 
 from clipsenet.synthetic.identity import Rgb
 
-Points = Sequence[tuple[float, float]]
+Point = tuple[float, float]
+"""Across and up on a side, in metres."""
+Points = Sequence[Point]
 
 DRAWN = 2
 """Pixels drawn for each pixel of the skin, along each side."""
@@ -158,25 +160,3 @@ def rounded(points: Points, radius: float) -> list[tuple[float, float]]:
             a, b = (1 - t) ** 2 * start + 2 * t * (1 - t) * corner + t**2 * end
             found.append((float(a), float(b)))
     return found
-
-
-def sort_faces(
-    points: Float[np.ndarray, "n 3"],
-    normals: Float[np.ndarray, "n 3"],
-    faces: Int[np.ndarray, "m 3"],
-) -> Int[np.ndarray, " m"]:
-    """Which side of AXES, by its place there, shows each triangle; -1 where only the ground sees it.
-
-    Windscreens and rear windows belong to front and rear however far they lean.
-    """
-    corners = points[faces]
-    facing = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    facing /= np.maximum(np.linalg.norm(facing, axis=1, keepdims=True), 1e-12)
-    facing = 0.5 * facing + 0.5 * normals[faces].mean(axis=1)
-    x, y, z = facing.T
-    names = list(AXES)
-    ends = np.where(x > 0, names.index("front"), names.index("rear"))
-    flanks = np.where(y > 0, names.index("left"), names.index("right"))
-    scores = np.stack([np.abs(x) * 1.05, np.abs(y), np.maximum(z, 0) * 0.36])
-    choice = np.stack([ends, flanks, np.full(len(faces), names.index("top"))])[scores.argmax(axis=0), np.arange(len(faces))]
-    return np.where(z < -0.75, -1, choice)

@@ -104,10 +104,10 @@ def _pixels(side: str) -> Pixels:
     return round(left * 2 * SIZE), round((1 - high) * 2 * SIZE), round(right * 2 * SIZE), round((1 - low) * 2 * SIZE)
 
 
-def _at(area: Pixels, across: float, up: float) -> tuple[float, float]:
+def _at(area: Pixels, across: float | int, up: float | int) -> tuple[float, float]:
     """A place within an area: shares from its left and from below."""
     left, top, right, bottom = area
-    return left + across * (right - left), bottom - up * (bottom - top)
+    return float(left + across * (right - left)), float(bottom - up * (bottom - top))
 
 
 def _shaded(colour: Rgb, share: float) -> Paint:

@@ -128,7 +128,7 @@ def guards(frame: Frame) -> list[Part]:
     return [*found, *(mirrored(shape) for shape in found)]
 
 
-def _polar(x: float, z: float, radius: float, degrees: float) -> tuple[float, float]:
+def _polar(x: float, z: float, radius: float, degrees: int) -> tuple[float, float]:
     return x + radius * math.cos(math.radians(degrees)), z + radius * math.sin(math.radians(degrees))
 
 

@@ -23,7 +23,7 @@ def field_of(place: str, lines: Proportions, plan: Plan) -> tuple[str, Field]:
     if place in ("left", "right"):
         return place, (lines.rear + 0.3, lines.front - 0.4, lines.ground + 0.15, plan.sill - 0.05)
     if place == "bonnet":
-        return "top", (plan.screen[0] * 0 + lines.front - 0.95, lines.front - 0.25, -0.6 * half, 0.6 * half)
+        return "top", (lines.front - 0.95, lines.front - 0.25, -0.6 * half, 0.6 * half)
     if place == "rear-window" and plan.window is not None:
         return "rear", (-0.6 * half, 0.6 * half, plan.window[0] + 0.06, plan.window[1] - 0.1)
     if place == "front":
@@ -109,7 +109,8 @@ def weather_skin(skin: Skin, atlas: Atlas, vehicle: Vehicle, lines: Proportions,
         patch = found[rows, columns]
         share = _dirt(patch.shape[:2], atlas, side, vehicle.details.dirt, lines, rng)[..., None]
         patch += (DUST - patch) * share
-    return np.clip(found + 0.5, 0, 255).astype(np.uint8)
+    finished: Skin = np.clip(found + 0.5, 0, 255).astype(np.uint8)
+    return finished
 
 
 def _press(

@@ -57,7 +57,7 @@ def read_pieces(path: Path) -> tuple[Piece, ...]:
     advice = f"expected a mesh as {', '.join(SUFFIXES)}: export it again, or take the file out of the folder"
     with tempfile.TemporaryDirectory() as folder:
         kept = Path(folder) / "pieces.npz"
-        command = [sys.executable, "-m", "clipsenet.synthetic.bodies.mesh_files", str(path.absolute()), str(kept)]
+        command = [sys.executable, "-P", __file__, str(path.absolute()), str(kept)]  # as a file: its package takes longer
         try:
             done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=PATIENCE, check=False)  # noqa: S603
         except subprocess.TimeoutExpired:
@@ -69,16 +69,13 @@ def read_pieces(path: Path) -> tuple[Piece, ...]:
 
 
 def _reason(errors: str, code: int) -> str:
-    """What VTK or this program said last, without their marks."""
+    """What this program said, and VTK first, without their marks."""
     if code < 0:
         return "broken: the reader crashed on it"
-    lines = [
-        line.split("|")[-1].strip().removesuffix("\x1b[0m")
-        for line in errors.splitlines()
-        if "ERR|" in line or line.startswith("! ")
-    ]
-    words = [line.removeprefix("! ").split("): ")[-1] for line in lines]
-    return words[-1] if words else "broken"
+    lines = errors.replace("\x1b[0m", "").splitlines()
+    own = [line.removeprefix("! ") for line in lines if line.startswith("! ")]
+    said = [line.split("): ", 1)[-1] for line in lines if "ERR|" in line and "Algorithm" not in line]
+    return "; ".join([*own, *said[:1]]) or "broken"
 
 
 def _unpack(arrays: Any, number: int) -> Piece:
@@ -109,6 +106,7 @@ def _load(path: Path) -> list[tuple[Any, Any]]:
     assert vtkmodules.vtkRenderingOpenGL2
     importer: Any
     if path.suffix.lower() == ".obj":
+        _check_corners(path)
         importer = vtkOBJImporter()
         material = _material_file(path)
         if material is not None:
@@ -136,6 +134,26 @@ def _load(path: Path) -> list[tuple[Any, Any]]:
         mover.Update()
         found.append((mover.GetOutput(), actor))
     return found
+
+
+def _check_corners(path: Path) -> None:
+    """VTK believes an OBJ's faces: a corner that is not there reads whatever lies in memory."""
+    counts, most = {"v": 0, "vt": 0, "vn": 0}, {"v": 0, "vt": 0, "vn": 0}
+    with path.open(errors="replace") as lines:
+        for number, line in enumerate(lines, start=1):
+            kind, *words = line.split() or [""]
+            if kind in counts:
+                counts[kind] += 1
+            elif kind == "f":
+                for word in words:
+                    for name, text in zip(counts, word.split("/"), strict=False):
+                        place = int(text) if text else 1
+                        if place == 0 or -place > counts[name]:
+                            raise ValueError(f"line {number}: {word} is no corner")
+                        most[name] = max(most[name], place if text else 0)
+    for name, highest in most.items():
+        if highest > counts[name]:
+            raise ValueError(f"a face asks for {name} {highest}, but there are {counts[name]}")
 
 
 def _material_file(path: Path) -> Path | None:
@@ -220,6 +238,8 @@ def _main(path: Path, kept: Path) -> None:
         arrays[f"normals{count}"] = vtk_to_numpy(shape.GetPointData().GetNormals()).astype(np.float64)
         arrays[f"faces{count}"] = vtk_to_numpy(shape.GetPolys().GetConnectivityArray()).reshape(-1, 3).astype(np.int64)
         places = vtk_to_numpy(shape.GetPointData().GetTCoords())[:, :2] if textured else np.zeros((len(points), 2))
+        if path.suffix.lower() in (".glb", ".gltf"):  # whose v runs downwards
+            places = np.stack([places[:, 0], 1 - places[:, 1]], axis=1)
         arrays[f"uv{count}"] = places.astype(np.float64)
         look = (
             (1.0, 1.0, 1.0, 1.0)

@@ -89,12 +89,16 @@ def tube(path: Sequence[Vector], radius: float, uv: str = "plastic", sides: int 
     turn = np.linspace(0, 2 * np.pi, sides + 1)
     ring = np.cos(turn)[None, :, None] * right[:, None] + flat * np.sin(turn)[None, :, None] * upward[:, None]
     normals = flat * np.cos(turn)[None, :, None] * right[:, None] + np.sin(turn)[None, :, None] * upward[:, None]
-    # a bend is cut along its half angle, where the section is wider
-    bend = np.ones(len(line))
-    bend[1:-1] = 1 / np.maximum(np.einsum("ij,ij->i", steps[:-1], ahead[1:-1]), 0.3)
+    # a bend is cut along its half angle, where the section is longer towards the bend's inside
+    inside = np.zeros_like(line)
+    inside[1:-1] = steps[1:] - steps[:-1]
+    inside /= np.maximum(np.linalg.norm(inside, axis=1, keepdims=True), 1e-9)
+    longer = np.zeros(len(line))
+    longer[1:-1] = 1 / np.maximum(np.einsum("ij,ij->i", steps[:-1], ahead[1:-1]), 0.3) - 1
+    ring += (longer[:, None] * np.einsum("ijk,ik->ij", ring, inside))[:, :, None] * inside[:, None]
     found = [
         part(
-            (line[:, None] + radius * bend[:, None, None] * ring).reshape(-1, 3),
+            (line[:, None] + radius * ring).reshape(-1, 3),
             normals.reshape(-1, 3),
             grid_faces(len(line), sides + 1),
             uv,

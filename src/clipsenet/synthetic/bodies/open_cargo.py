@@ -25,7 +25,7 @@ def platform(vehicle: Vehicle, start: float, end: float, width: float, floor: fl
     rng, half = vehicle.model.rng(56), width / 2
     sides, high = bool(rng.random() < 0.6), float(rng.uniform(0.36, 0.5))
     colour = ("body", "steel")[int(rng.integers(2))]
-    found = [box((start, -half, floor - 0.12), (end, half, floor - 0.015), "frame", bevel=0.02)]
+    found = [box((start, -half, floor - 0.12), (end, half, floor - 0.015), "frame")]
     edges = np.linspace(-half + 0.03, half - 0.03, 10)
     shades = ("wood", "wood-dark", "wood", "wood-pale")
     for place, (low, above) in enumerate(zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)):
@@ -34,7 +34,7 @@ def platform(vehicle: Vehicle, start: float, end: float, width: float, floor: fl
     stops = np.linspace(start + 0.05, end - 0.12, max(3, round((end - start) / 1.6)) + 1).tolist()
     if sides:
         found += _drop_sides(stops, half, floor, high, colour)
-        found.append(box((start, -half, floor - 0.02), (start + 0.04, half, floor + high), colour, bevel=0.01))
+        found.append(box((start, -half, floor - 0.02), (start + 0.04, half, floor + high), colour))
     else:
         high = 0.12
         for x in stops:
@@ -88,7 +88,7 @@ def tub(vehicle: Vehicle, start: float, end: float, width: float, floor: float) 
     foot = box((start + 0.16, half - 0.02, floor - 0.04), (front, half + 0.04, floor + 0.08), colour, bevel=0.015)
     found += [rail, mirrored(rail), foot, mirrored(foot)]
     for x in np.linspace(start + 0.25, front - 0.05, max(4, round((front - start) / 0.62))).tolist():
-        rib = box((x - 0.045, half - 0.01, floor), (x + 0.045, half + 0.05, top), colour, bevel=0.015)
+        rib = box((x - 0.045, half - 0.01, floor), (x + 0.045, half + 0.05, top), colour)
         found += [rib, mirrored(rib)]
     for y in (-half * 0.5, 0.0, half * 0.5):  # ribs of the tail gate
         rib = box((start - 0.05, y - 0.04, floor), (start + 0.01, y + 0.04, top - 0.04), colour)
@@ -115,7 +115,7 @@ def _headboard(end: float, half: float, floor: float, high: float) -> list[Part]
 def _drop_sides(stops: list[float], half: float, floor: float, high: float, colour: str) -> list[Part]:
     found = []
     for here, there in pairwise(stops):
-        board = box((here + 0.04, half - 0.035, floor - 0.02), (there - 0.04, half, floor + high), colour, bevel=0.01)
+        board = box((here + 0.04, half - 0.035, floor - 0.02), (there - 0.04, half, floor + high), colour)
         ridge = box((here + 0.04, half - 0.01, floor + high * 0.45), (there - 0.04, half + 0.015, floor + high * 0.55), colour)
         found += [board, ridge]
     found += [box((x - 0.04, half - 0.06, floor - 0.05), (x + 0.04, half + 0.01, floor + high + 0.03), "steel") for x in stops]

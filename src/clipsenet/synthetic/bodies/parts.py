@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from clipsenet.synthetic.bodies.palette import swatch
 from clipsenet.synthetic.body import Part
 
-Vector = Sequence[float]
+Vector = Sequence[float | int]
 
 
 def part(

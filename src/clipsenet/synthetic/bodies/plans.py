@@ -24,8 +24,7 @@ class Plan:
         tail_lamp: z of the tail lamps' lower and upper edge.
         bumper: z of the upper edges of front and rear bumper.
         plate: z of front and rear plate's middle.
-        cab: the x ahead of which a lorry's or van's cab is: its doors are not sliding doors.
-        style: how it is painted.
+        style: how it is painted: car, rough (high, clad arches), van, bus or cab.
     """
 
     sill: float

@@ -29,7 +29,6 @@ class Proportions:
         corner: radius of the corners in plan, front and rear.
         edge: radius of the bonnet's front edge and of the tail's.
         roof_edge: radius of the roof's edges.
-        flare: how far the arches stand out.
         bed: ``(x rear, x front, z of the floor)`` of an open bed, or none.
     """
 
@@ -53,7 +52,6 @@ class Proportions:
     corner: tuple[float, float] = (0.34, 0.28)
     edge: tuple[float, float] = (0.16, 0.14)
     roof_edge: float = 0.1
-    flare: float = 0.015
     bed: tuple[float, float, float] | None = None
 
     @property

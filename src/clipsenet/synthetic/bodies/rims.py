@@ -1,8 +1,7 @@
 """Rims: the face of a wheel as a picture, eight designs, plastic covers and the plain rims of lorries."""
 
-from collections.abc import Sequence
-
 import numpy as np
+from jaxtyping import Float
 from PIL import Image, ImageDraw
 
 from clipsenet.synthetic.bodies.palette import DUST
@@ -40,11 +39,13 @@ def face(vehicle: Vehicle) -> Skin:
         _cover(draw, rim, details.rims)
     else:
         _alloy(draw, rim, metal, details.rims)
-    pixels = np.asarray(canvas, np.float64).reshape(SIZE, 2, SIZE, 2, 4).mean(axis=(1, 3))
+    # channel by channel: reduced as a whole, colours would be weighed by the gloss
+    pixels = np.stack([np.asarray(channel.reduce(2), np.float64) for channel in canvas.split()], axis=2)
     dirt = 0.75 * details.dirt
     pixels[..., :3] = pixels[..., :3] * (1 - 0.6 * dirt) + DUST * 0.6 * dirt
     pixels[..., 3] *= 1 - 0.7 * dirt
-    return np.rint(pixels).astype(np.uint8)
+    skin: Skin = np.rint(pixels).astype(np.uint8)
+    return skin
 
 
 def _alloy(draw: ImageDraw.ImageDraw, rim: float, metal: Paint, design: int) -> None:
@@ -135,7 +136,7 @@ def _spoke(
     draw: ImageDraw.ImageDraw, rim: float, start: float, end: float, near: float, far: float, colour: Paint, inner: float = 0.16
 ) -> None:
     """A bar from the hub to the rim: angles in radians, its widths and where it begins as shares of the rim."""
-    corners: list[Sequence[float]] = []
+    corners: list[Float[np.ndarray, " 2"]] = []
     for distance, angle, half in ((inner, start, near / 2), (0.97, end, far / 2)):
         along, across = np.array([np.cos(angle), np.sin(angle)]), np.array([-np.sin(angle), np.cos(angle)])
         pair = [rim * (distance * along + side * half * across) + DOUBLE / 2 for side in (-1, 1)]

@@ -105,7 +105,7 @@ def _luggage(vehicle: Vehicle, roof: Roof, rng: np.random.Generator) -> list[Par
             if rng.random() < 0.2:  # a bag
                 found.append(ellipsoid((x, y, z + size[2] / 2), (size[0] / 2, size[1] / 2, size[2] / 2), colour))
             else:
-                case = box(-size / 2, size / 2, colour, bevel=0.04)
+                case = box((-size / 2).tolist(), (size / 2).tolist(), colour, bevel=0.04)
                 found.append(moved(turned(case, 2, float(rng.uniform(-6, 6))), (x, y, z + size[2] / 2)))
     return found
 

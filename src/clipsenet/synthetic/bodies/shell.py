@@ -14,8 +14,8 @@ from clipsenet.synthetic.bodies.proportions import Line, Proportions
 
 Array = Float[np.ndarray, "..."]
 
-FACES = 4200
-"""Triangles of half a shell, at most about."""
+FACES = 2800
+"""Triangles of half a shell, at most about; a lorry's cab has fewer."""
 
 
 def build_shell(lines: Proportions) -> tuple[Float[np.ndarray, "n 3"], Float[np.ndarray, "n 3"], Int[np.ndarray, "m 3"]]:
@@ -56,10 +56,11 @@ def _half(lines: Proportions) -> tuple[Float[np.ndarray, "n 3"], Float[np.ndarra
     contour.Update()
     whole = contour.GetOutput()
     count = whole.GetNumberOfPolys()
-    if count > FACES:
+    most = FACES if lines.front - lines.rear > 3 else FACES * 6 // 10
+    if count > most:
         thinner = vtkQuadricDecimation()
         thinner.SetInputData(whole)
-        thinner.SetTargetReduction(1 - FACES / count)
+        thinner.SetTargetReduction(1 - most / count)
         thinner.Update()
         whole = thinner.GetOutput()
     points = vtk_to_numpy(whole.GetPoints().GetData()).astype(float)
@@ -114,7 +115,7 @@ def depth(lines: Proportions, x: Array, y: Array, z: Array) -> Array:
     ahead = np.clip((x - lines.screen[-1][1]) / 1.2, 0, 1)
     upper = larger(larger(screen, roof, 0.14), window, 0.14)
     upper = larger(upper, lean + 0.1 * ahead**2, lines.roof_edge)
-    upper = np.maximum(upper, foot - 0.15 - z)
+    upper = np.maximum(upper, np.maximum(foot - 0.15 - z, rear + 0.01))
     body = -larger(-lower, -upper, 0.05)
 
     for axle in lines.axles if lines.arch else ():

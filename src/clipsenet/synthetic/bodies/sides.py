@@ -2,15 +2,13 @@
 
 import numpy as np
 
-from clipsenet.synthetic.bodies.atlas import Atlas
-from clipsenet.synthetic.bodies.faces import is_round_behind, lamp_edge
+from clipsenet.synthetic.bodies.atlas import Atlas, Point
+from clipsenet.synthetic.bodies.lamps import is_round_behind, lamp_edge
 from clipsenet.synthetic.bodies.looks import BLACK, LAMP_RED, PALE_GLASS, PLASTIC, Look, mixed
 from clipsenet.synthetic.bodies.plans import Plan
 from clipsenet.synthetic.bodies.proportions import Proportions
 from clipsenet.synthetic.bodies.shell import smooth
 from clipsenet.synthetic.identity import CARS, Vehicle
-
-Point = tuple[float, float]
 
 
 def paint_flank(atlas: Atlas, name: str, vehicle: Vehicle, lines: Proportions, plan: Plan, look: Look) -> None:
@@ -33,10 +31,10 @@ def paint_flank(atlas: Atlas, name: str, vehicle: Vehicle, lines: Proportions, p
         atlas.line([(rear + 0.4, height + 0.04), (front - 0.7, height - 0.04)], 0.035, dark, 140)
     for axle in lines.axles if lines.arch else ():
         if plan.style == "rough" and details.trim != "painted":
-            atlas.disc((axle, lines.wheel), lines.arch + 0.07, PLASTIC, 40)
+            atlas.disc((axle, lines.wheel), lines.arch + 0.085, PLASTIC, 40)
         else:
-            atlas.disc((axle, lines.wheel), lines.arch + 0.035, mixed(look.paint, (0, 0, 0), 0.22), 120)
-        atlas.disc((axle, lines.wheel), lines.arch + 0.012, (9, 9, 10), 0)
+            atlas.disc((axle, lines.wheel), lines.arch + 0.05, mixed(look.paint, (0, 0, 0), 0.22), 120)
+        atlas.disc((axle, lines.wheel), lines.arch + 0.03, (9, 9, 10), 0)
     doors = plan.right_doors if name == "right" and plan.right_doors is not None else plan.doors
     _paint_doors(atlas, vehicle, lines, plan, look, doors)
     _paint_glass(atlas, vehicle, lines, plan, look)
@@ -51,8 +49,8 @@ def _loop(x: float, z: float, width: float, height: float) -> list[Point]:
 
 def _paint_bumpers(atlas: Atlas, lines: Proportions, plan: Plan, look: Look) -> None:
     first, last = lines.axles[0] + lines.arch, lines.axles[-1] - lines.arch
-    atlas.rectangle((first - 0.1, 0), (lines.front, plan.bumper[0]), *look.bumper)
-    atlas.rectangle((lines.rear, 0), (last + 0.1, plan.bumper[1]), *look.bumper)
+    atlas.rectangle((first - 0.1, 0.0), (lines.front, plan.bumper[0]), *look.bumper)
+    atlas.rectangle((lines.rear, 0.0), (last + 0.1, plan.bumper[1]), *look.bumper)
     if plan.style == "bus":
         return
     atlas.line([(first, plan.bumper[0]), (lines.front, plan.bumper[0])], 0.014, look.seam, 100)
@@ -140,7 +138,7 @@ def _paint_lamp_ends(atlas: Atlas, vehicle: Vehicle, lines: Proportions, plan: P
     rng = vehicle.model.rng(7)
     reach = (float(rng.uniform(0.24, 0.46)), float(rng.uniform(0.22, 0.4)))
     if plan.style in ("bus", "cab", "van"):
-        reach = (0.24, 0.14)
+        reach = (0.24, 0.28)
     foot, head = lamp_edge(vehicle, plan)
     edge, bend = lines.front, lines.front - 0.2
     side = "left" if atlas.name == "left" else "right"
@@ -154,8 +152,10 @@ def _paint_lamp_ends(atlas: Atlas, vehicle: Vehicle, lines: Proportions, plan: P
     low, high = plan.tail_lamp
     atlas.polygon(
         [(lines.rear, low), (lines.rear, high), (lines.rear + reach[1], high), (lines.rear + 0.04 + 0.7 * reach[1], low)],
-        mixed(LAMP_RED, (40, 8, 10), 0.75) if dead == f"{side}-tail" else LAMP_RED, 240, 0.02,
-    )  # fmt: skip
+        mixed(LAMP_RED, (40, 8, 10), 0.75) if dead == f"{side}-tail" else LAMP_RED,
+        240,
+        0.02,
+    )
 
 
 def paint_top(atlas: Atlas, vehicle: Vehicle, lines: Proportions, plan: Plan, look: Look) -> None:
@@ -172,7 +172,7 @@ def paint_top(atlas: Atlas, vehicle: Vehicle, lines: Proportions, plan: Plan, lo
         if vehicle.model.rng(8).random() < 0.5:  # creases of the bonnet
             for y in (-0.4 * half, 0.4 * half):
                 atlas.line([(cowl, y), (lines.front - 0.3, 0.6 * y)], 0.05, mixed(look.paint, (0, 0, 0), 0.12), 140)
-        atlas.rectangle((cowl - 0.02, -inner), (cowl + 0.06, inner), BLACK, 60)
+        atlas.rectangle((cowl - 0.02, -0.8 * inner), (cowl + 0.06, 0.8 * inner), BLACK, 60)
         if foot - lines.rear > 0.25:
             atlas.line([(foot - 0.04, -0.74 * half), (lines.rear, -0.74 * half)], 0.014, look.seam, 100)
             atlas.line([(foot - 0.04, 0.74 * half), (lines.rear, 0.74 * half)], 0.014, look.seam, 100)
