@@ -18,13 +18,15 @@ from clipsenet.synthetic.bodies.chassis import rear_plate, tail_lamps
 from clipsenet.synthetic.bodies.fittings import fittings
 from clipsenet.synthetic.bodies.frame import Bed, Frame, Mirror, Roof, Tail
 from clipsenet.synthetic.bodies.loads import LOADS, load
-from clipsenet.synthetic.bodies.meshes import box, ellipsoid, lathe, prism, tube
+from clipsenet.synthetic.bodies.mesh_files import Piece
+from clipsenet.synthetic.bodies.meshes import box, prism
 from clipsenet.synthetic.bodies.palette import SWATCHES, paint_of, palette, swatch
 from clipsenet.synthetic.bodies.parts import merged, mirrored, moved, turned
 from clipsenet.synthetic.bodies.roofs import ROOFS, roof_load
+from clipsenet.synthetic.bodies.rounds import ellipsoid, lathe, tube
 from clipsenet.synthetic.bodies.wheels import wheels
 from clipsenet.synthetic.body import Body, Part
-from clipsenet.synthetic.identity import COLOURS, FAMILIES, LORRIES, Model, Vehicle, make_vehicles
+from clipsenet.synthetic.identity import COLOURS, FAMILIES, LORRIES, Model, Sticker, Vehicle, make_vehicles
 
 vtk = pytest.importorskip("vtk", reason="the shells and the readers of meshes need the extra synthetic")
 
@@ -402,7 +404,8 @@ def test_materials_keep_their_colours_and_the_largest_is_painted(tmp_path: Path)
 
 
 def test_a_large_mesh_is_made_coarser_without_losing_its_shape(tmp_path: Path) -> None:
-    from clipsenet.synthetic.bodies.mesh_files import LIMIT, read_pieces
+    from clipsenet.synthetic.bodies.mesh_files import read_pieces
+    from clipsenet.synthetic.bodies.mesh_reading import LIMIT
 
     ball = ellipsoid((0, 0, 1), (2.2, 0.9, 1), sides=160, rings=100)
     write_obj(tmp_path / "ball.obj", ball)
@@ -468,3 +471,74 @@ def test_a_folder_without_meshes_is_refused(tmp_path: Path) -> None:
     (tmp_path / "car.stl").write_text("solid")
     with pytest.raises(ClipsenetError, match=r"no mesh in .*found car\.stl; put files with \.obj"):
         read_bodies(tmp_path)
+
+
+def car_piece() -> Piece:
+    """The car as it stands on the ground, of one grey material."""
+    shape = moved(car(), (0, 0, -0.2))
+    return Piece(shape.points, shape.normals, shape.faces, np.zeros((len(shape.points), 2)), (0.8, 0.8, 0.8), 1.0, None)
+
+
+@pytest.mark.parametrize(
+    ("details", "axis", "depth"),
+    [
+        *(({"stickers": (Sticker(place, 0.4, 0.5, 0.2, (190, 30, 34), shape),)}, axis, depth)  # type: ignore[arg-type]
+          for place, axis, depth in (("left", 1, 0.9), ("right", 1, -0.9), ("rear", 0, -2.2), ("rear-window", 0, -2.2))
+          for shape in ("disc", "block", "wedge")),
+        ({"stickers": (Sticker("bonnet", 0.4, 0.5, 0.2, (190, 30, 34), "disc"),)}, 2, 0.65),
+        ({"band": (190, 30, 34)}, 1, 0.9),
+        ({"lettering": 5, "lettering_colour": (190, 30, 34)}, 1, 0.9),
+        ({"sunroof": True}, 2, 1.3),
+    ],
+)  # fmt: skip
+def test_decals_lie_on_a_users_mesh_in_their_own_colour(details: dict[str, object], axis: int, depth: float) -> None:
+    from clipsenet.synthetic.bodies.imported import Mesh, as_body
+
+    bare = {"stickers": (), "band": None, "lettering": None, "sunroof": False, "roof": "none", "dirt": 0.0}
+    mesh = Mesh("car.obj", None, (car_piece(),))
+    assert "decals" not in as_body(mesh, worn("hatchback", **bare)).skins
+    body = as_body(mesh, worn("hatchback", **{**bare, **details}))
+    (decals,) = (part for part in body.parts if part.skin == "decals")
+    both = "band" in details or "lettering" in details
+    outside = np.abs(decals.points[:, axis]) if both else np.sign(depth) * decals.points[:, axis]
+    assert (outside > abs(depth) - (0.04 if axis == 2 else 0)).all()  # the bonnet slopes
+    assert (outside < abs(depth) + (0.04 if axis == 2 else 0.02)).all()
+    if both:
+        assert (np.unique(np.sign(decals.points[:, axis])) == (-1, 1)).all()
+    assert outwardness(decals) > 0.9
+    assert np.einsum("ij,j->i", decals.normals, np.eye(3)[axis] * np.sign(depth)).max() > 0.9
+    colour = (14, 16, 18) if "sunroof" in details else (190, 30, 34)
+    assert (body.skins["decals"][..., :3] == colour).all(axis=2).any()
+
+
+@pytest.mark.parametrize(
+    ("name", "family"),
+    [("suv_3.obj", "suv"), ("Box Lorry 2.glb", "box-lorry"), ("box_lorry.ply", "box-lorry"), ("van2.obj", "van"),
+     ("vanilla.obj", None), ("business_car.obj", None), ("my_suv.obj", None)],
+)  # fmt: skip
+def test_a_files_first_word_says_its_family(name: str, family: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    from clipsenet.synthetic.bodies import imported
+
+    monkeypatch.setattr(imported, "read_pieces", lambda path: (car_piece(),))
+    assert imported.read_mesh(Path(name)).family == family
+
+
+@pytest.mark.parametrize("forward", [(1, 0, 0), (-1, 0, 0), (0, 1, 0), (0, -1, 0), (0, 0, 1), (0, 0, -1)])
+def test_any_axes_and_a_mesh_turned_inside_out_give_the_same_car(
+    forward: tuple[int, int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from clipsenet.synthetic.bodies import imported
+
+    plain = car_piece()
+    for up in ((0, 1, 0), (0, 0, 1)):
+        if np.dot(forward, up):
+            continue  # no vehicle drives upwards
+        turn = np.stack([forward, np.cross(up, forward), up], axis=1).astype(float)
+        odd = replace(
+            plain, points=plain.points @ turn.T + (5, 6, 7), normals=-plain.normals @ turn.T, faces=plain.faces[:, ::-1]
+        )
+        monkeypatch.setattr(imported, "read_pieces", lambda path, odd=odd: (odd,))
+        (found,) = imported.read_mesh(Path("car.ply")).pieces
+        np.testing.assert_allclose(found.points, plain.points, atol=1e-9)
+        np.testing.assert_allclose(found.normals, plain.normals, atol=1e-9)
+        assert volume(Part(found.points, found.normals, found.uv, found.faces, "")) == pytest.approx(volume(car()))

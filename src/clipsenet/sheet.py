@@ -50,7 +50,13 @@ def choose_vehicles(sightings: Sightings, vehicles: int) -> list[str]:
 
 
 def choose_cameras(sightings: Sightings, vehicles: Sequence[str], cameras: int) -> list[str]:
-    """The cameras that saw most of the vehicles, in the order of their names."""
+    """The cameras that saw most of the vehicles, in the order of their names.
+
+    Raises:
+        ClipsenetError: a vehicle that is not there.
+    """
+    for name in vehicles:
+        _rows(sightings, name)
     shown = np.isin(sightings.vehicle.texts(), list(vehicles))
     pairs = {
         (str(v), str(c)) for v, c in zip(sightings.vehicle.texts()[shown], sightings.camera.texts()[shown], strict=True) if c

@@ -1,7 +1,7 @@
 // How a surface looks: light from the sky, the sun and the ground, and the sky mirrored in what is glossy.
 // Everything is in the camera's coordinates; colours are linear; what is written is the square root of half of it.
   vec4 skin = texture(actortexture, tcoordVCVSOutput);
-  vec3 own = pow(skin.rgb, vec3(2.2));
+  vec3 own = skin.rgb * skin.rgb;
   float gloss = skin.a;
   vec3 N = normalize(normalVCVSOutput);
   vec3 V = normalize(-vertexVC.xyz);
@@ -17,15 +17,16 @@
   vec3 R = reflect(-V, N);
   float rise = dot(R, up);
   // houses stand before the horizon; above them the sky, below them the street
-  float skyline = 0.16 + 0.07 * sin(5.0 * R.x + 2.0 * R.z) + 0.05 * sin(11.0 * R.x - 7.0 * R.z);
+  float skyline = 0.16 + 0.09 * sin(5.0 * R.x + 2.0 * R.z);
   vec3 above = mix(horizonLight, skyLight, smoothstep(0.1, 0.75, rise));
   vec3 houses = 0.32 * horizonLight + 0.12 * groundLight;
   vec3 mirrored = mix(houses, above, smoothstep(skyline - 0.05, skyline + 0.05, rise));
   mirrored = mix(0.8 * groundLight, mirrored, smoothstep(-0.06, 0.02, rise));
-  float fresnel = 0.04 + 0.96 * pow(1.0 - max(dot(N, V), 0.0), 5.0);
+  float away = 1.0 - max(dot(N, V), 0.0);
+  float fresnel = 0.04 + 0.96 * away * away * away * away * away;
   float mirror = gloss * gloss * mix(0.5, 1.0, gloss) * fresnel * 1.6;
-  float glare = pow(max(dot(R, sunTowards), 0.0), mix(12.0, 220.0, gloss)) * gloss * mix(0.25, 2.2, gloss * gloss) * lit;
+  float glare = exp2(mix(17.0, 320.0, gloss) * (dot(R, sunTowards) - 1.0)) * gloss * mix(0.25, 2.2, gloss * gloss) * lit;
   vec3 seen = own * (ambient + sunLight * facing * lit) * (1.0 - 0.6 * mirror) + mirrored * mirror * open + sunLight * glare;
-  float through = exp(-haze * length(vertexVC.xyz));
+  float through = exp2(-1.44 * haze * length(vertexVC.xyz));
   seen = mix(horizonLight * 0.9, seen, through);
   fragOutput0 = vec4(sqrt(clamp(seen * 0.5, 0.0, 1.0)), 1.0);

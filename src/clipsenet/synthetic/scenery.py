@@ -39,19 +39,24 @@ def make_scenery(site: Site, seed: int) -> Scenery:
     rng = np.random.default_rng((seed, 41, site.number))
     edges = _edges(site)
     ground = _paint_ground(site, edges, rng)
-    far = 400.0
-    parts = [
-        _quad([(-far, -far, -0.05), (far, -far, -0.05), (far, far, -0.05), (-far, far, -0.05)], "plain"),
-        _quad([(-REACH, -REACH, 0), (REACH, -REACH, 0), (REACH, REACH, 0), (-REACH, REACH, 0)], "ground"),
-    ]
+    parts: list[Part] = []
     skins: dict[str, Skin] = {"ground": ground, "plain": _flat((96, 98, 90, 10)), "kerb": _flat((150, 148, 142, 20))}
     for side, y in zip((-1, 1), edges, strict=True):
         parts += _box((-REACH, y - 0.08), (REACH, y + 0.08), 0.0, 0.13, "kerb")
         parts += _line_street(site, side, y, skins, rng)
+    parts += _lie_flat()  # last: what stands on it is not shaded twice
     pole = _box((-0.09, -0.09), (0.09, 0.09), 0.0, 9.0, "pole")
     shade = int(rng.integers(60, 150))
     skins["pole"] = _flat((shade, shade, shade, 50))
     return Scenery(tuple(parts), skins, tuple(pole))
+
+
+def _lie_flat() -> list[Part]:
+    """The painted ground, and plain ground around it as far as one can see."""
+    near, far = REACH, 400.0
+    strips = [(-far, -far, far, -near), (-far, near, far, far), (-far, -near, -near, near), (near, -near, far, near)]
+    around = [_quad([(x0, y0, 0), (x1, y0, 0), (x1, y1, 0), (x0, y1, 0)], "plain") for x0, y0, x1, y1 in strips]
+    return [_quad([(-near, -near, 0), (near, -near, 0), (near, near, 0), (-near, near, 0)], "ground"), *around]
 
 
 def _edges(site: Site) -> tuple[float, float]:

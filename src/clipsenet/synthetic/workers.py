@@ -114,6 +114,7 @@ _stop: Event | None = None
 def begin(stop: Event, make: Callable[[], Worker]) -> None:
     """The first thing in a process: Ctrl-C is the parent's affair, and without a parent there is nothing to do."""
     global _worker, _stop
+    os.environ.setdefault("LP_NUM_THREADS", "0")  # Mesa's software renderer: each process draws on its own core
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     _worker, _stop = make(), stop

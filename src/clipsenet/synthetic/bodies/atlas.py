@@ -108,10 +108,10 @@ class Atlas:
         """A rectangle, its corners rounded."""
         self.polygon([low, (high[0], low[1]), high, (low[0], high[1])], colour, gloss, radius)
 
-    def disc(self, middle: tuple[float, float], radius: float, colour: Rgb, gloss: int) -> None:
-        """A disc; cut at the side's borders."""
+    def disc(self, middle: tuple[float, float], radius: float, colour: Rgb, gloss: int, tall: float = 1.0) -> None:
+        """A disc, or an ellipse that is ``tall`` times as high as wide; cut at the side's borders."""
         angle = np.linspace(0, 2 * np.pi, 48, endpoint=False)
-        ring = zip(middle[0] + radius * np.cos(angle), middle[1] + radius * np.sin(angle), strict=True)
+        ring = zip(middle[0] + radius * np.cos(angle), middle[1] + tall * radius * np.sin(angle), strict=True)
         self.polygon([(float(a), float(b)) for a, b in ring], colour, gloss)
 
     def flat(self, name: str, colour: Rgb, gloss: int) -> None:

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 
-from clipsenet.synthetic.bodies.meshes import box, panel, tube
+from clipsenet.synthetic.bodies.meshes import box, panel
 from clipsenet.synthetic.bodies.parts import mirrored
+from clipsenet.synthetic.bodies.rounds import tube
 from clipsenet.synthetic.body import Part
 from clipsenet.synthetic.identity import Vehicle
 
@@ -43,6 +44,9 @@ def chassis(vehicle: Vehicle, start: float, end: float, width: float, floor: flo
             corners = [(x, left, z - 0.06), (x, right, z - 0.06), (x, right, z + 0.06), (x, left, z + 0.06)]
             found.append(panel(corners, colour))
         found.append(tube([(x + 0.05, y, z), (x + 0.05, y, floor - 0.02)], 0.03, "frame", sides=5))
+    plate = rear_plate(start, floor)
+    found.append(box((start + 0.025, -0.25, plate[0, 2] - 0.03), (start + 0.05, 0.25, plate[2, 2] + 0.03), "plastic"))
+    found.append(panel(plate.tolist(), "yellow"))
     return [*found, *_hung(vehicle, end, half, floor)]
 
 

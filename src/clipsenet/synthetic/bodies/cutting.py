@@ -6,9 +6,13 @@ from jaxtyping import Float, Int
 Points = Float[np.ndarray, "n 3"]
 Faces = Int[np.ndarray, "m 3"]
 Values = Float[np.ndarray, " n"]
+MorePoints = Float[np.ndarray, "more 3"]
+MoreFaces = Int[np.ndarray, "parted 3"]
 
 
-def cut(points: Points, normals: Points, faces: Faces, values: Values, near: float = 0.06) -> tuple[Points, Points, Faces]:
+def cut(
+    points: Points, normals: Points, faces: Faces, values: Values, near: float = 0.06
+) -> tuple[MorePoints, MorePoints, MoreFaces]:
     """Part the triangles along the line where values pass through 0.
 
     Args:

@@ -13,12 +13,14 @@ from clipsenet.synthetic.identity import Rgb, Sticker, Vehicle
 
 SKIN = "decals"
 LIFT = 0.008
-"""Metres between a decal and the surface below it."""
-STRAY = 0.15
+"""Metres between the lowest decal and the surface below it."""
+LAYER = 0.001
+"""Metres between decals that may lie on each other."""
+STRAY = 0.12
 """Metres: what lies further out or in than a decal's usual depth is a mirror, a handle or a hole."""
 
 Size = tuple[float, float, float]
-Shape = tuple[Float[np.ndarray, "n 2"], Int[np.ndarray, "m 3"]]
+Shape = tuple[Float[np.ndarray, "_ 2"], Int[np.ndarray, "_ 3"]]
 """Points on the two other axes, in metres, and triangles."""
 FACES = {"left": (1, 1), "right": (1, -1), "rear": (0, -1), "rear-window": (0, -1), "bonnet": (2, 1), "roof": (2, 1)}
 """The axis and sign along which a place of the body is seen."""
@@ -36,30 +38,29 @@ def put_decals(vehicle: Vehicle, corners: Corners, size: Size) -> tuple[list[Par
         At most one part with the skin ``decals``, and that skin; nothing where there is nothing to show.
     """
     details = vehicle.details
-    laid: list[tuple[str, Shape, tuple[Rgb, int]]] = []
+    laid: list[tuple[int, str, Shape, tuple[Rgb, int]]] = []
     if details.sunroof:
-        laid.append(("roof", _sunroof(corners, size), ((14, 16, 18), 255)))
+        laid.append((0, "roof", _sunroof(corners, size), ((14, 16, 18), 255)))
     for side in ("left", "right"):
         if details.band is not None:
-            laid.append(
-                (side, _rectangle((-0.45 * size[0], 0.45 * size[0]), (0.45 * size[2], 0.52 * size[2]), 32), (details.band, 130))
-            )
+            stripe = _rectangle((-0.39 * size[0], 0.39 * size[0]), (0.45 * size[2], 0.52 * size[2]), 32)
+            laid.append((1, side, stripe, (details.band, 130)))
         if details.lettering is not None:
-            laid += [(side, glyph, (details.lettering_colour, 100)) for glyph in _words(details.lettering, size)]
-    for sticker in details.stickers:
+            laid += [(2, side, glyph, (details.lettering_colour, 100)) for glyph in _words(details.lettering, size)]
+    for number, sticker in enumerate(details.stickers):
         ink: Rgb = (235, 235, 230) if sum(sticker.colour) < 330 else (40, 40, 44)
-        for shape, colour in zip(_outlines(sticker, size), (sticker.colour, ink), strict=False):
-            laid.append((sticker.place, shape, (colour, 90)))
+        for layer, (shape, colour) in enumerate(zip(_outlines(sticker, size), (sticker.colour, ink), strict=False)):
+            laid.append((3 + 2 * number + layer, sticker.place, shape, (colour, 90)))
     if not laid:
         return [], {}
-    colours = list(dict.fromkeys(look for _, _, look in laid))
+    colours = list(dict.fromkeys(look for *_, look in laid))
     skin = np.zeros((4 * len(colours), 4, 4), np.uint8)
     for row, (colour, gloss) in enumerate(colours):
         skin[4 * row : 4 * row + 4] = (*dusty(colour, 0.6 * details.dirt), gloss)
     found = []
-    for layer, (place, shape, look) in enumerate(laid):
+    for layer, place, shape, look in laid:
         across = 0.5, 1 - (colours.index(look) + 0.5) / len(colours)
-        found.append(_lay(corners, place, shape, LIFT + 0.0005 * layer, across))
+        found.append(_lay(corners, place, shape, LIFT + LAYER * layer, across))
     return merged(found), {SKIN: skin}
 
 
@@ -73,7 +74,7 @@ def _lay(corners: Corners, place: str, shape: Shape, lift: float, uv: tuple[floa
     depths = np.array([surface(below, axis, sign, (float(a), float(b)), np.nan) for a, b in flat])
     known = depths[np.isfinite(depths)]
     usual = float(np.median(known)) if len(known) else sign * float((sign * corners[:, :, axis]).max())
-    depths = np.where(np.abs(depths - usual) < STRAY + 0.3 * np.ptp(flat), depths, usual)
+    depths = np.where(np.abs(depths - usual) < STRAY + min(0.1 * float(np.ptp(flat)), 0.12), depths, usual)
     points, normals = np.zeros((len(flat), 3)), np.zeros((len(flat), 3))
     points[:, plane], points[:, axis], normals[:, axis] = flat, depths + sign * lift, sign
     laid = part(points, normals, faces, np.tile(uv, (len(flat), 1)), SKIN)
@@ -87,7 +88,7 @@ def _outlines(sticker: Sticker, size: Size) -> Sequence[Shape]:
     length, width, height = size
     half = sticker.size / 2
     if sticker.place in ("left", "right"):
-        middle = (sticker.across - 0.5) * 0.6 * length, (0.28 + 0.3 * sticker.up) * height
+        middle = (sticker.across - 0.5) * 0.6 * length, (0.28 + 0.24 * sticker.up) * height
     elif sticker.place == "bonnet":
         middle = (0.3 + 0.12 * sticker.up) * length, (sticker.across - 0.5) * 0.6 * width
     else:

@@ -1,19 +1,17 @@
-"""Dressing: what tells apart vehicles that wear the same mesh: stickers, roof loads, lamps and plates put where it is found."""
+"""Dressing: roof loads, spoiler, tow bar, lamps and plates, put where a mesh has room for them."""
 
 import numpy as np
 from jaxtyping import Float
 
-from clipsenet.synthetic.bodies.frame import Roof
-from clipsenet.synthetic.bodies.meshes import panel, prism
-from clipsenet.synthetic.bodies.palette import SWATCHES
-from clipsenet.synthetic.bodies.parts import Vector
+from clipsenet.synthetic.bodies.fittings import spoiler, tow_bar
+from clipsenet.synthetic.bodies.frame import Roof, Tail
+from clipsenet.synthetic.bodies.meshes import panel
 from clipsenet.synthetic.bodies.roofs import roof_load
 from clipsenet.synthetic.body import Lamp, Part
-from clipsenet.synthetic.identity import Sticker, Vehicle
+from clipsenet.synthetic.identity import Vehicle
 
 Corners = Float[np.ndarray, "m 3 3"]
 """Triangles' corners in metres."""
-INKS = ("white", "plastic", "red", "blue", "yellow", "green", "amber")
 
 
 def surface(corners: Corners, axis: int, sign: int, place: tuple[float, float], otherwise: float) -> float:
@@ -64,12 +62,15 @@ def put_plates(corners: Corners, size: tuple[float, float, float]) -> dict[str, 
 
 
 def put_details(vehicle: Vehicle, corners: Corners, size: tuple[float, float, float]) -> list[Part]:
-    """Plates, stickers, and what is on the roof, in the skin ``palette``."""
+    """Plates, spoiler, tow bar, and what is on the roof, in the skin ``palette``."""
     found = [panel(plate.tolist(), "white") for plate in put_plates(corners, size).values()]
-    found += [
-        _stick(sticker, corners, size) for sticker in vehicle.details.stickers if sticker.place in ("left", "right", "rear")
-    ]
-    return [*found, *roof_load(vehicle, find_roof(corners, size))]
+    roof = find_roof(corners, size)
+    tail = _find_tail(vehicle, corners, size, roof)
+    if vehicle.details.spoiler:
+        found += spoiler(vehicle, tail)
+    if vehicle.details.tow_bar:
+        found += tow_bar(tail)
+    return [*found, *roof_load(vehicle, roof)]
 
 
 def find_roof(corners: Corners, size: tuple[float, float, float]) -> Roof:
@@ -88,28 +89,10 @@ def find_roof(corners: Corners, size: tuple[float, float, float]) -> Roof:
     return Roof(float(along[rear]), float(along[front]), half, float(tops[rear]), float(tops[front]), rise, camber)
 
 
-def _stick(sticker: Sticker, corners: Corners, size: tuple[float, float, float]) -> Part:
-    """A flat shape just before the surface, in the colour of the palette that is nearest to its own."""
-    length, width, height = size
-    up, half = (0.3 + 0.35 * sticker.up) * height, sticker.size / 2
-    across: list[tuple[float, float]]
-    if sticker.shape == "disc":
-        turn = np.linspace(0, 2 * np.pi, 13)[:-1]
-        across = [(half * float(np.cos(angle)), half * float(np.sin(angle))) for angle in turn]
-    elif sticker.shape == "block":
-        across = [(-1.5 * half, -0.7 * half), (1.5 * half, -0.7 * half), (1.5 * half, 0.7 * half), (-1.5 * half, 0.7 * half)]
-    else:
-        across = [(-half, -half), (half, -half), (0.0, half)]
-    ink = INKS[min(range(len(INKS)), key=lambda place: _distance(sticker, INKS[place]))]
-    if sticker.place == "rear":
-        middle = (sticker.across - 0.5) * 0.7 * width
-        x = surface(corners, 0, -1, (middle, up), -length / 2)
-        return prism([(middle + a, up + b) for a, b in across], x - 0.012, x, ink, axis=0)
-    middle, out = (sticker.across - 0.5) * 0.6 * length, 1 if sticker.place == "left" else -1
-    y = surface(corners, 1, out, (middle, up), out * width / 2)
-    outline: list[Vector] = [(middle + a, up + b) for a, b in across]
-    return prism(outline, min(y, y + 0.012 * out), max(y, y + 0.012 * out), ink)
-
-
-def _distance(sticker: Sticker, name: str) -> float:
-    return float(sum((a - b) ** 2 for a, b in zip(sticker.colour, SWATCHES[name][0], strict=True)))
+def _find_tail(vehicle: Vehicle, corners: Corners, size: tuple[float, float, float], roof: Roof) -> Tail:
+    """The bumper, and the edge for a spoiler: of a saloon the boot's, else the roof's."""
+    length, width, _ = size
+    edge = 0.15 - length / 2 if vehicle.model.family == "saloon" else roof.rear
+    top = surface(corners, 2, 1, (edge, 0.0), roof.rear_z)
+    bumper = surface(corners, 0, -1, (0.0, 0.34), -length / 2)
+    return Tail(bumper, 0.45 * width, 0.5, edge, top, 0.32 * width)

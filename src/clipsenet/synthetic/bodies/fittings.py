@@ -4,10 +4,11 @@ import math
 
 from clipsenet.synthetic.bodies.frame import Frame, Mirror, Tail
 from clipsenet.synthetic.bodies.loads import load
-from clipsenet.synthetic.bodies.meshes import box, ellipsoid, panel, prism, tube
+from clipsenet.synthetic.bodies.meshes import box, panel, prism
 from clipsenet.synthetic.bodies.palette import palette
 from clipsenet.synthetic.bodies.parts import merged, mirrored, moved, turned
 from clipsenet.synthetic.bodies.roofs import roof_load
+from clipsenet.synthetic.bodies.rounds import ellipsoid, tube
 from clipsenet.synthetic.body import Part, Skin
 from clipsenet.synthetic.identity import LORRIES, Vehicle
 

@@ -1,6 +1,7 @@
 """Imported: the user's own meshes as bodies."""
 
 import logging
+import re
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -10,6 +11,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from clipsenet.errors import ClipsenetError
+from clipsenet.synthetic.bodies.decals import put_decals
 from clipsenet.synthetic.bodies.dressing import Corners, put_details, put_lamps, put_plates
 from clipsenet.synthetic.bodies.mesh_files import SUFFIXES, Piece, read_pieces
 from clipsenet.synthetic.bodies.palette import dusty, paint_of, palette
@@ -83,7 +85,7 @@ def read_mesh(path: Path) -> Mesh:
         raise ClipsenetError(f"{path.name}: flat, {size}; a vehicle's mesh has length, width and height")
     ground = np.array([(low[0] + high[0]) / 2, (low[1] + high[1]) / 2, low[2]])
     turned = [replace(piece, points=piece.points - ground) for piece in turned]
-    family = next((name for name in FAMILIES if path.stem.lower().replace(" ", "-").startswith(name)), None)
+    family = _family(path.stem)
     if family in (None, *CARS, "van") and looks_backwards(_corners(turned), tuple((high - low).tolist())):
         turned = [_turned(piece, np.diag([-1.0, -1.0, 1.0]), False) for piece in turned]
     mesh = Mesh(path.name, family, tuple(turned))
@@ -109,12 +111,12 @@ def choose_mesh(meshes: Sequence[Mesh], vehicle: Vehicle) -> Mesh | None:
 
 
 def as_body(mesh: Mesh, vehicle: Vehicle) -> Body:
-    """A mesh as the body of a vehicle: scaled, painted, with plates, stickers and what is on its roof.
+    """A mesh as the body of a vehicle: scaled, painted, with plates, decals and what is fixed to it.
 
     Args:
         mesh: its length is believed to be metres between 2 and 20; otherwise it is scaled to the vehicle's family.
         vehicle: its paint is that of the largest material without a texture that is neither glass nor black; textures are
-            tinted with it. Its other details but stickers, roof, glass and dirt are not seen.
+            tinted with it. Trim, sun strip, dents, rims, mud flaps and loads are not seen.
     """
     scale = find_scale(mesh.length, vehicle.model.family)
     pieces = [replace(piece, points=piece.points * scale) for piece in mesh.pieces]
@@ -122,8 +124,9 @@ def as_body(mesh: Mesh, vehicle: Vehicle) -> Body:
     low, high = corners.reshape(-1, 3).min(axis=0), corners.reshape(-1, 3).max(axis=0)
     size = (float(high[0] - low[0]), float(high[1] - low[1]), float(high[2]))
     parts, skins = _paint(pieces, vehicle)
-    details = put_details(vehicle, corners, size)
-    skins["palette"] = palette(vehicle)
+    decals, decal_skins = put_decals(vehicle, corners, size)
+    details = [*put_details(vehicle, corners, size), *decals]
+    skins |= {"palette": palette(vehicle), **decal_skins}
     lamps, plates = put_lamps(vehicle, corners, size), put_plates(corners, size)
     return Body(tuple(merged([*parts, *details])), skins, lamps, plates, size)
 
@@ -148,6 +151,12 @@ def maker(folder: Path) -> Callable[[Vehicle], Body]:
         return as_body(mesh, vehicle)
 
     return make
+
+
+def _family(stem: str) -> str | None:
+    """The family that a name begins with, as a whole word: ``van_2``, not ``vanilla``."""
+    words = stem.lower().replace(" ", "-").replace("_", "-")
+    return next((name for name in FAMILIES if re.match(rf"{name}(?![a-z])", words)), None)
 
 
 def _corners(pieces: Sequence[Piece]) -> Corners:

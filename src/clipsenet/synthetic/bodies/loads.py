@@ -5,8 +5,9 @@ from collections.abc import Callable
 import numpy as np
 
 from clipsenet.synthetic.bodies.frame import Bed
-from clipsenet.synthetic.bodies.meshes import box, tube
+from clipsenet.synthetic.bodies.meshes import box
 from clipsenet.synthetic.bodies.parts import grid_faces, merged, moved, part, turned
+from clipsenet.synthetic.bodies.rounds import tube
 from clipsenet.synthetic.body import Part
 from clipsenet.synthetic.identity import Vehicle
 

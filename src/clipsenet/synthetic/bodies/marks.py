@@ -7,6 +7,7 @@ from PIL import Image
 from clipsenet.synthetic.bodies.atlas import Atlas
 from clipsenet.synthetic.bodies.plans import Plan
 from clipsenet.synthetic.bodies.proportions import Proportions
+from clipsenet.synthetic.bodies.shell import smooth
 from clipsenet.synthetic.body import Skin
 from clipsenet.synthetic.identity import Rgb, Sticker, Vehicle
 
@@ -38,24 +39,29 @@ def paint_stickers(atlas: Atlas, vehicle: Vehicle, lines: Proportions, plan: Pla
         side, (left, right, low, high) = field_of(sticker.place, lines, plan)
         atlas.turn_to(side)
         middle = left + sticker.across * (right - left), low + sticker.up * (high - low)
-        _paint_sticker(atlas, sticker, middle)
+        tall = 1.0
+        if sticker.place == "rear-window" and plan.window is not None:  # seen from behind, a leaning pane is low
+            foot, head = smooth(lines.window, np.array(plan.window))
+            tall = float(np.cos(np.arctan2(head - foot, plan.window[1] - plan.window[0])))
+        _paint_sticker(atlas, sticker, middle, tall)
 
 
-def _paint_sticker(atlas: Atlas, sticker: Sticker, middle: tuple[float, float]) -> None:
+def _paint_sticker(atlas: Atlas, sticker: Sticker, middle: tuple[float, float], tall: float) -> None:
     a, b = middle
     size = sticker.size / 2
+    high = tall * size
     ink: Rgb = (235, 235, 230) if sum(sticker.colour) < 330 else (40, 40, 44)
     if sticker.shape == "disc":
-        atlas.disc(middle, size, sticker.colour, 90)
-        atlas.disc(middle, 0.45 * size, ink, 90)
+        atlas.disc(middle, size, sticker.colour, 90, tall)
+        atlas.disc(middle, 0.45 * size, ink, 90, tall)
     elif sticker.shape == "block":
-        atlas.rectangle((a - 1.3 * size, b - 0.7 * size), (a + 1.3 * size, b + 0.7 * size), sticker.colour, 90)
+        atlas.rectangle((a - 1.3 * size, b - 0.7 * high), (a + 1.3 * size, b + 0.7 * high), sticker.colour, 90)
         for line in (-0.25, 0.25):
             atlas.rectangle(
-                (a - size, b + (line - 0.12) * size), (a + (1 - abs(line)) * size, b + (line + 0.12) * size), ink, 90
+                (a - size, b + (line - 0.12) * high), (a + (1 - abs(line)) * size, b + (line + 0.12) * high), ink, 90
             )
     else:
-        atlas.polygon([(a - 1.2 * size, b - 0.8 * size), (a + 1.2 * size, b - 0.8 * size), (a, b + size)], sticker.colour, 90)
+        atlas.polygon([(a - 1.2 * size, b - 0.8 * high), (a + 1.2 * size, b - 0.8 * high), (a, b + high)], sticker.colour, 90)
 
 
 def paint_lettering(atlas: Atlas, vehicle: Vehicle, field: Field, side: str) -> None:

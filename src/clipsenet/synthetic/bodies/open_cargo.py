@@ -6,8 +6,9 @@ import numpy as np
 
 from clipsenet.synthetic.bodies.frame import Bed
 from clipsenet.synthetic.bodies.loads import load
-from clipsenet.synthetic.bodies.meshes import box, prism, tube
+from clipsenet.synthetic.bodies.meshes import box, prism
 from clipsenet.synthetic.bodies.parts import mirrored
+from clipsenet.synthetic.bodies.rounds import tube
 from clipsenet.synthetic.body import Part
 from clipsenet.synthetic.identity import Vehicle
 

@@ -5,8 +5,9 @@ from collections.abc import Callable
 import numpy as np
 
 from clipsenet.synthetic.bodies.frame import Roof
-from clipsenet.synthetic.bodies.meshes import box, ellipsoid, tube
+from clipsenet.synthetic.bodies.meshes import box
 from clipsenet.synthetic.bodies.parts import merged, moved, turned
+from clipsenet.synthetic.bodies.rounds import ellipsoid, tube
 from clipsenet.synthetic.body import Part
 from clipsenet.synthetic.identity import Vehicle
 

@@ -12,7 +12,7 @@ from clipsenet.synthetic.bodies.proportions import Proportions
 from clipsenet.synthetic.bodies.shell import build_shell, smooth
 
 Points = Float[np.ndarray, "n 3"]
-Faces = Int[np.ndarray, "m 3"]
+Faces = Int[np.ndarray, "_ 3"]
 Values = Float[np.ndarray, " n"]
 
 SIDES = (*AXES, *PITCH)

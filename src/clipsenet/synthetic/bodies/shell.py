@@ -14,7 +14,7 @@ from clipsenet.synthetic.bodies.proportions import Line, Proportions
 
 Array = Float[np.ndarray, "..."]
 
-FACES = 2800
+FACES = 2600
 """Triangles of half a shell, at most about; a lorry's cab has fewer."""
 
 

@@ -39,8 +39,8 @@ def paint_flank(atlas: Atlas, name: str, vehicle: Vehicle, lines: Proportions, p
     _paint_doors(atlas, vehicle, lines, plan, look, doors)
     _paint_glass(atlas, vehicle, lines, plan, look)
     _paint_lamp_ends(atlas, vehicle, lines, plan)
-    if (name == "right") == (rng.random() < 0.5) and plan.style != "bus":  # the fuel flap
-        atlas.line(_loop(lines.axles[-1] + 0.12, 0.72 * plan.sill + 0.08, 0.16, 0.15), 0.014, look.seam, 100)
+    if (name == "right") == (rng.random() < 0.5) and plan.style not in ("bus", "cab"):  # the fuel flap
+        atlas.line(_loop(lines.axles[-1] - 0.28, 0.72 * plan.sill + 0.08, 0.16, 0.15), 0.014, look.seam, 100)
 
 
 def _loop(x: float, z: float, width: float, height: float) -> list[Point]:

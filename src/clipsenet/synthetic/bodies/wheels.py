@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from clipsenet.synthetic.bodies.meshes import lathe
 from clipsenet.synthetic.bodies.parts import merged, mirrored, moved, turned
 from clipsenet.synthetic.bodies.rims import LORRY_RIM, RIM, face, is_large
+from clipsenet.synthetic.bodies.rounds import lathe
 from clipsenet.synthetic.body import Part, Skin
 from clipsenet.synthetic.identity import Vehicle
 
