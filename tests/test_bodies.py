@@ -415,6 +415,7 @@ def test_a_large_mesh_is_made_coarser_without_losing_its_shape(tmp_path: Path) -
     assert volume(Part(piece.points, piece.normals, piece.uv, piece.faces, "")) == pytest.approx(volume(ball), rel=0.01)
 
 
+@pytest.mark.slow
 def test_all_vehicles_of_a_model_wear_the_same_mesh_and_families_without_one_are_drawn(tmp_path: Path) -> None:
     from clipsenet.synthetic.bodies.imported import choose_mesh, maker, read_bodies
 

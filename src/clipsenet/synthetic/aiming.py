@@ -67,9 +67,9 @@ def frame_angle(site: Site) -> float:
 
 
 def shadow_edge(light: Light, place: tuple[float, float], rng: np.random.Generator) -> tuple[float, float, float] | None:
-    """The edge of a house's shadow near a vehicle, as ``a x + b y + c = 0``, in two of five pictures with a hard sun."""
+    """The edge of a house's shadow near a vehicle, as ``a x + b y + c = 0``, in a quarter of the pictures with a hard sun."""
     drawn, turn, away = rng.random(), rng.uniform(0, 2 * np.pi), rng.uniform(-2.5, 2.5)
-    if light.part == "night" or light.hard < 0.5 or drawn > 0.4:
+    if light.part == "night" or light.hard < 0.5 or drawn > 0.25:
         return None
     a, b = float(np.cos(turn)), float(np.sin(turn))
     return a, b, float(-(a * place[0] + b * place[1]) + away)

@@ -12,6 +12,9 @@ from clipsenet.synthetic.shadows import Stand
 from clipsenet.synthetic.sites import Sensor
 from clipsenet.synthetic.viewing import Eye, moved
 
+GREY = 0.22
+"""What a street throws back of its light, on the whole."""
+
 LAMP = 0.075
 """Radius of a lamp's core, in metres."""
 
@@ -66,8 +69,8 @@ def develop(
         lens.streaks(drawn, rng)
     smear = {"day": 0.0, "dusk": 1.5, "night": 3.0}[light.part] * scale * rng.uniform(0, 1)
     soft = lens.blurred(drawn, sensor.blur * max(scale, 0.5) * rng.uniform(0.8, 1.25), float(smear))
-    # the automatic exposure aims at the middle grey of what it sees, and does not quite get there by night
-    mean = float(np.mean(soft @ np.array([0.2126, 0.7152, 0.0722])))
-    aim = {"day": 0.2, "dusk": 0.15, "night": 0.1}[light.part]
-    gain = float(np.clip((aim / max(mean, 1e-3)) ** 0.75, 0.5, 6.0))
+    # the automatic exposure aims at the middle grey of the whole street, and does not quite get there by night
+    street = GREY * light.on_the_ground + (1 - np.exp(-15.0 * light.haze)) * light.horizon[1] * 0.7
+    aim = {"day": 0.2, "dusk": 0.18, "night": 0.15}[light.part]
+    gain = float(np.clip((aim / street) ** 0.9, 0.4, 6.0))
     return lens.expose(soft, sensor, gain, {"day": 1.0, "dusk": 1.3, "night": 1.9}[light.part], rng)

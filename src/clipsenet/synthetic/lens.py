@@ -65,9 +65,9 @@ def expose(
     grey = seen @ np.array([0.2126, 0.7152, 0.0722], dtype=np.float32)
     seen = grey[..., None] + (seen - grey[..., None]) * sensor.saturation
     coded = np.clip(_shoulder(np.maximum(seen, 0)), 0, 1) ** (1 / 2.2)
-    coded = np.clip(0.5 + (coded - 0.5) * sensor.contrast, 0, 1) * 255
+    coded = np.clip(0.5 * (2 * coded) ** sensor.contrast, 0, 1) * 255
     sigma = sensor.noise * noise
-    coded = coded + rng.normal(0, sigma, (height, width, 3)) * 0.6 + rng.normal(0, sigma, (height, width, 1)) * 0.8
+    coded = coded + rng.normal(0, sigma, (height, width, 3)) * 0.3 + rng.normal(0, sigma, (height, width, 1)) * 0.9
     picture: UInt8[np.ndarray, "height width 3"] = np.clip(coded, 0, 255).astype(np.uint8)
     return picture
 

@@ -42,6 +42,11 @@ class Light:
     lamps: bool
     hard: float
 
+    @property
+    def on_the_ground(self) -> float:
+        """How bright white paper on the street is."""
+        return self.sun[1] * self.towards[2] + self.sky[1]
+
 
 def light_at(time: int, seed: int, site: int) -> Light:
     """The light at a site; the weather is the whole city's and changes by the half hour.
@@ -87,13 +92,13 @@ Colour = np.ndarray[tuple[int], np.dtype[np.float64]]
 def _colours(part: str, weather: str) -> tuple[Colour, Colour, Colour]:
     """Sun, zenith, horizon."""
     if part == "day":
-        clear = np.array([0.86, 0.80, 0.70]), np.array([0.20, 0.28, 0.42]), np.array([0.62, 0.70, 0.80])
+        clear = np.array([0.84, 0.80, 0.74]), np.array([0.27, 0.31, 0.38]), np.array([0.66, 0.70, 0.76])
         dull = np.array([0.16, 0.16, 0.16]), np.array([0.52, 0.54, 0.56]), np.array([0.62, 0.64, 0.66])
     elif part == "dusk":
-        clear = np.array([0.52, 0.34, 0.20]), np.array([0.14, 0.17, 0.28]), np.array([0.50, 0.40, 0.34])
-        dull = np.array([0.08, 0.08, 0.08]), np.array([0.24, 0.25, 0.29]), np.array([0.28, 0.28, 0.31])
+        clear = np.array([0.46, 0.37, 0.28]), np.array([0.17, 0.19, 0.24]), np.array([0.46, 0.41, 0.38])
+        dull = np.array([0.08, 0.08, 0.08]), np.array([0.24, 0.25, 0.27]), np.array([0.28, 0.28, 0.30])
     else:
-        lamps = np.array([0.26, 0.21, 0.14]), np.array([0.030, 0.034, 0.046]), np.array([0.10, 0.09, 0.075])
+        lamps = np.array([0.22, 0.20, 0.17]), np.array([0.085, 0.084, 0.084]), np.array([0.10, 0.094, 0.085])
         clear = dull = lamps
     if weather == "clear":
         return clear

@@ -19,7 +19,7 @@ RATE = 25
 TICK = 1_000_000 // RATE
 """Microseconds of a frame."""
 
-OPENING, CLOSING = 6, 23
+OPENING, CLOSING = 6, 21
 """Hours between which vehicles are on the road."""
 
 SPEEDS = (8.0, 15.0)

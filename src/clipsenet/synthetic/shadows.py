@@ -1,11 +1,12 @@
 """Shadows: what a vehicle takes from the street below and beside it."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Float, UInt8
 from PIL import Image, ImageDraw, ImageFilter
-from scipy.spatial import ConvexHull
+from scipy.spatial import ConvexHull, QhullError
 
 from clipsenet.synthetic.body import Body
 from clipsenet.synthetic.light import Light
@@ -65,7 +66,7 @@ def cast_shadow(stand: Stand, light: Light) -> tuple[UInt8[np.ndarray, "pixels p
         return np.asarray(blurred, dtype=np.float64) / 255
 
     below = drawn([foot], 0.22)
-    direct = drawn([hull[ConvexHull(hull).vertices] for hull in hulls], 0.03 + 0.35 * (1 - light.hard))
+    direct = drawn([outline for hull in hulls if (outline := _outline(hull)) is not None], 0.03 + 0.35 * (1 - light.hard))
     strength = light.hard * 0.85
     dark = 1 - (1 - 0.72 * below) * (1 - strength * direct)
     x0, y0, x1, y1 = low[0], low[1], low[0] + side, low[1] + side
@@ -74,14 +75,35 @@ def cast_shadow(stand: Stand, light: Light) -> tuple[UInt8[np.ndarray, "pixels p
     return (dark * 255).astype(np.uint8), corners
 
 
-def _slices(body: Body) -> list[Float[np.ndarray, "n 3"]]:
-    """The points in slabs along the vehicle: each is about convex, so that the whole shadow has the vehicle's outline."""
+def _outline(points: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "m 2"] | None:
+    """The corners around points; none where all lie on a line: that casts no shadow."""
+    try:
+        around: Float[np.ndarray, "m 2"] = points[ConvexHull(points).vertices]
+    except QhullError:
+        return None
+    return around
+
+
+@lru_cache(maxsize=32)
+def _slices(body: Body) -> tuple[Float[np.ndarray, "n 3"], ...]:
+    """The points in slabs along the vehicle, and where triangles cross the slabs' borders: each slab is about convex."""
     points = np.concatenate([part.points for part in body.parts]).astype(np.float64)
+    triangles = np.concatenate([part.points[part.faces] for part in body.parts]).astype(np.float64)
+    starts, ends = triangles.reshape(-1, 3), np.roll(triangles, -1, axis=1).reshape(-1, 3)
     edges = np.linspace(points[:, 0].min(), points[:, 0].max(), 13)
     step = edges[1] - edges[0]
+    borders = np.concatenate([edges[:-1] - 0.35 * step, edges[:-1] + 1.35 * step])
+    long = np.abs(ends[:, 0] - starts[:, 0]) > 0.3 * step  # the others have points enough
+    starts, ends = starts[long], ends[long]
+    crossings = [points]
+    for border in borders:
+        across = (starts[:, 0] - border) * (ends[:, 0] - border) < 0
+        a, b = starts[across], ends[across]
+        crossings.append(a + ((border - a[:, 0]) / (b[:, 0] - a[:, 0]))[:, None] * (b - a))
+    points = np.concatenate(crossings)
     found = []
-    for start in edges[:-1]:
-        inside = points[(points[:, 0] >= start - 0.35 * step) & (points[:, 0] <= start + 1.35 * step)]
+    for low, high in zip(borders[:12] - 1e-6, borders[12:] + 1e-6, strict=True):
+        inside = points[(points[:, 0] >= low) & (points[:, 0] <= high)]
         if len(inside) >= 4 and np.ptp(inside[:, 1]) > 0.05:
             found.append(inside)
-    return found
+    return tuple(found)

@@ -12,7 +12,7 @@ class Sensor:
     Attributes:
         cast: gains of red, green, blue: a white balance that is off.
         exposure: gain before the curve; 1 is right.
-        contrast: slope of the curve at middle grey.
+        contrast: exponent of the curve about middle grey; above 1 dark things are darker.
         saturation: 1 is as it is, 0 is grey.
         vignette: how much darker the corners are, 0 to 1.
         bend: barrel distortion of the lens, as a share of the half picture.
@@ -110,7 +110,7 @@ def make_sites(count: int, seed: int) -> tuple[Site, ...]:
                 stretch=(-round(reach, 2), round(reach, 2)),
                 lanes=lanes,
                 turning=float(rng.choice([0.0, 0.0, 0.25, 0.5])),
-                looseness=round(float(rng.uniform(-0.02, 0.14)), 3),
+                looseness=round(float(rng.uniform(-0.03, 0.1)), 3),
                 sensor=_make_sensor(rng),
             )
         )
@@ -122,13 +122,13 @@ def _make_sensor(rng: np.random.Generator) -> Sensor:
     warm, tint = rng.normal(0, 0.02), rng.normal(0, 0.01)
     return Sensor(
         cast=(round(float(1 + warm), 3), round(float(1 - tint), 3), round(float(1 - warm), 3)),
-        exposure=round(float(np.exp(rng.normal(0, 0.16))), 3),
-        contrast=round(float(rng.uniform(0.85, 1.25)), 3),
-        saturation=round(float(rng.uniform(0.7, 1.1)), 3),
+        exposure=round(float(np.exp(rng.normal(0, 0.1))), 3),
+        contrast=round(float(rng.uniform(0.9, 1.12)), 3),
+        saturation=round(float(rng.uniform(0.85, 1.05)), 3),
         vignette=round(float(rng.uniform(0, 0.25)), 3),
         bend=round(float(rng.choice([0.0, rng.uniform(0, 0.08)])), 3),
         blur=round(float(rng.uniform(0.3, 1.4)), 3),
         noise=round(float(rng.uniform(1.5, 6)), 2),
         quality=int(rng.integers(45, 93)),
-        pixels=int(rng.integers(90, 230)),
+        pixels=int(rng.integers(110, 240)),
     )

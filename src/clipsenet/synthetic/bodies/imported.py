@@ -207,11 +207,11 @@ def _look(piece: Piece, painted: bool, vehicle: Vehicle) -> tuple[Rgb, int]:
 
 
 def _tinted(texture: UInt8[np.ndarray, "height width 3"], vehicle: Vehicle) -> Skin:
-    """Half the texture's own colours, half the paint at the texture's brightness."""
+    """A quarter of the texture's own colours, the rest the paint at the texture's brightness against its usual one."""
     pixels = texture.astype(np.float64)
     bright = pixels @ np.array([0.299, 0.587, 0.114])
-    usual = max(float(np.percentile(bright, 75)), 40.0)
-    mixed = 0.45 * pixels + 0.55 * (bright / usual)[..., None] * np.array(paint_of(vehicle))
+    usual = max(float(np.percentile(bright, 75)), 12.0)
+    mixed = 0.25 * pixels + 0.75 * (bright / usual)[..., None] * np.array(paint_of(vehicle))
     dirt = 0.3 * vehicle.details.dirt
     mixed = mixed * (1 - dirt) + np.array([128, 112, 92]) * dirt
     gloss = np.full(bright.shape, 110.0)

@@ -109,10 +109,10 @@ def _paint_glass(atlas: Atlas, vehicle: Vehicle, lines: Proportions, plan: Plan,
     bright = vehicle.details.trim == "chrome" and vehicle.model.family in CARS
     middle = np.mean(np.array(outline), axis=0)
     frame = [_away(point, middle, 0.035) for point in outline]
-    if bright:
-        atlas.polygon([_away(point, middle, 0.055) for point in outline], *look.trim, 0.1)
     atlas.polygon(frame, BLACK, 150, 0.09)
     atlas.polygon(outline, look.glass, 255, 0.08)
+    if bright:  # a strip below the glass; around it, it would be torn at the pillars, where another side begins
+        atlas.line([(front_foot - 0.06, plan.sill - 0.03), (rear_foot + 0.06, foot_rear - 0.03)], 0.035, *look.trim)
     post = max((x for x in plan.posts), default=None)
     if post is not None:  # the front windows are not darkened
         ahead = [(max(x, post), z) for x, z in outline]
