@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 import zlib
 from pathlib import Path
 
@@ -13,9 +14,12 @@ import torch
 from clipsenet.cli import main
 from clipsenet.datasets import toy
 from clipsenet.datasets.manifest import ManifestSettings
+from clipsenet.errors import ClipsenetError
 from clipsenet.protocol import Benchmark
 from clipsenet.recipe import Recipe, load_recipe
 from clipsenet.runs import Run
+from clipsenet.synthetic.drawing import draw as draw_vehicles
+from clipsenet.synthetic.plan import Plan
 from clipsenet.training import train
 
 ROOT = Path(__file__).parent.parent
@@ -83,6 +87,35 @@ def toy_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def toy_benchmark(toy_folder: Path) -> Benchmark:
     return toy.load(toy_folder, ManifestSettings())
+
+
+@pytest.fixture(scope="session")
+def renderer() -> None:
+    """Skips where nothing draws without a display."""
+    pytest.importorskip("vtkmodules", reason="VTK is not installed: pip install 'clipsenet[synthetic]'")
+    from clipsenet.synthetic.renderer import Renderer
+
+    try:
+        Renderer(8, 8).close()
+    except ClipsenetError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def drawn_vehicles(renderer: None, pytestconfig: pytest.Config) -> Path:
+    """A tiny drawn set, kept from one session to the next as long as the code that draws is the same."""
+    code = sorted((ROOT / "src" / "clipsenet" / "synthetic").rglob("*.[pg][yl]*"))
+    key = zlib.crc32(b"".join(path.read_bytes() for path in code if "__pycache__" not in path.parts))
+    folder = pytestconfig.cache.mkdir("drawn-vehicles") / f"{key:08x}"  # type: ignore[union-attr]
+    plan = Plan(vehicles=14, cameras=4, pictures=4, size=96, validation=0.15, test=0.4)
+    while True:
+        try:
+            draw_vehicles(plan, folder, processes=1)
+            return folder
+        except ClipsenetError as error:  # the other test process draws it
+            if "another process draws" not in str(error) and "is not empty" not in str(error):
+                raise
+            time.sleep(0.2)
 
 
 def tiny_recipe(*assignments: str) -> Recipe:

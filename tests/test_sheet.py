@@ -19,7 +19,7 @@ def alike(tmp_path: Path) -> Sightings:
         for camera in cameras:
             name = f"{vehicle}{camera}.png"
             Image.new("RGB", (40, 10 + 10 * number), (200 * (number == 0), 200 * (number == 1), 250)).save(tmp_path / name)
-            rows.append(f"{name},{vehicle},{camera},blue,{ {'a': 'c', 'b': '', 'c': 'a'}[vehicle]}")
+            rows.append(f"{name},{vehicle},{camera},blue,{ {'a': 'c', 'b': '', 'c': 'a'}[vehicle] }")
     (tmp_path / "list.csv").write_text("\n".join(rows) + "\n")
     return read(tmp_path / "list.csv", ManifestSettings())
 

@@ -123,7 +123,7 @@ def test_a_passage_is_a_track_along_a_lane_within_the_stretch() -> None:
             assert site.turning > 0 or off < 10
             assert min(abs(shot.place[1] - lane.across) for lane in site.lanes if lane.direction == direction) < 3.7
             clock = datetime.fromtimestamp(shot.time / 1e6, FIRST_DAY.tzinfo)
-            assert 6 <= clock.hour < 23
+            assert 6 <= clock.hour < 21
             assert 0 <= (clock - FIRST_DAY).days <= 1
     assert turned
 
@@ -385,6 +385,16 @@ def test_another_set_in_the_folder_is_refused_with_what_differs(tmp_path: Path, 
         draw(SMALL, tmp_path / "full", processes=1, opening=FakeStudio)
 
 
+def test_two_drawings_in_one_folder_at_once_are_refused(tmp_path: Path, drawn: Path) -> None:
+    fcntl = pytest.importorskip("fcntl")
+    draw(SMALL, tmp_path / "set", processes=1, opening=FakeStudio)
+    with (tmp_path / "set" / "plan.json").open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with pytest.raises(ClipsenetError, match="another process draws into"):
+            draw(SMALL, tmp_path / "set", processes=1, opening=FakeStudio)
+    assert draw(SMALL, tmp_path / "set", processes=1, opening=FakeStudio).new == 0
+
+
 def test_a_users_bodies_belong_to_the_plan(tmp_path: Path) -> None:
     meshes = tmp_path / "meshes"
     with pytest.raises(ClipsenetError, match="no such folder"):
@@ -479,7 +489,7 @@ def test_without_vtk_the_command_says_what_to_install(run, tmp_path: Path, monke
 
 def test_the_command_prints_a_summary(run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("clipsenet.synthetic.drawing.real_studio", FakeStudio)
-    monkeypatch.setattr("clipsenet.synthetic.drawing.require_vtk", lambda: None)
+    monkeypatch.setattr("clipsenet.synthetic.drawing.look_ahead", lambda bodies: "a fake")
     words = ("synthesize", tmp_path / "set", "--vehicles", 14, "--cameras", 4, "--pictures", 6, "--processes", 1)
     result = run(*words)
     assert result.code == 0

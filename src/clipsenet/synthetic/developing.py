@@ -71,6 +71,6 @@ def develop(
     soft = lens.blurred(drawn, sensor.blur * max(scale, 0.5) * rng.uniform(0.8, 1.25), float(smear))
     # the automatic exposure aims at the middle grey of the whole street, and does not quite get there by night
     street = GREY * light.on_the_ground + (1 - np.exp(-15.0 * light.haze)) * light.horizon[1] * 0.7
-    aim = {"day": 0.2, "dusk": 0.18, "night": 0.15}[light.part]
+    aim = {"day": 0.25, "dusk": 0.22, "night": 0.17}[light.part]
     gain = float(np.clip((aim / street) ** 0.9, 0.4, 6.0))
     return lens.expose(soft, sensor, gain, {"day": 1.0, "dusk": 1.3, "night": 1.9}[light.part], rng)

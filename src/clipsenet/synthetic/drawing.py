@@ -19,10 +19,15 @@ from clipsenet.files import require_new_folder, write_text
 from clipsenet.interrupts import Interrupts
 from clipsenet.reporting import SILENT, Watch
 from clipsenet.synthetic import records
-from clipsenet.synthetic.contents import Exposure, make_contents
+from clipsenet.synthetic.contents import Contents, Exposure, make_contents
 from clipsenet.synthetic.layouts import write_lists
 from clipsenet.synthetic.plan import FORMAT, Plan
-from clipsenet.synthetic.workers import Opening, Worker, begin, draw_chunk, real_studio, require_vtk
+from clipsenet.synthetic.workers import Opening, Worker, begin, draw_chunk, look_ahead, real_studio
+
+try:
+    import fcntl
+except ImportError:  # no Unix
+    fcntl = None  # type: ignore[assignment]
 
 PLAN = "plan.json"
 LIBRARIES = ("numpy", "pillow", "vtk")
@@ -66,10 +71,18 @@ def draw(plan: Plan, folder: Path, processes: int = 2, watch: Watch = SILENT, op
         UsageError: too few vehicles for the parts that are asked for.
         Interrupted: by Ctrl-C; what was drawn is kept.
     """
+    versions = _versions()
     if opening is None:
-        require_vtk()
+        versions["renderer"] = look_ahead(plan.bodies)
     contents = make_contents(plan)
-    _settle(plan, folder)
+    _settle(plan, versions, folder)
+    with _alone(folder):
+        return _draw(contents, folder, processes, watch, opening or real_studio, versions)
+
+
+def _draw(contents: Contents, folder: Path, processes: int, watch: Watch, opening: Opening, versions: dict[str, str]) -> Drawn:
+    """As ``draw``, in a folder that is this process's alone."""
+    plan = contents.plan
     records.mend(folder)
     done = {path for path, record in records.read(folder).items() if record.holds(folder)}
     chunks = [left for chunk in contents.chunks if (left := tuple(one for one in chunk if one.path not in done))]
@@ -80,9 +93,7 @@ def draw(plan: Plan, folder: Path, processes: int = 2, watch: Watch = SILENT, op
     for name in sorted({os.path.dirname(one.path) for one in contents.exposures()}):
         (folder / name).mkdir(parents=True, exist_ok=True)
     if chunks:
-        make = partial(
-            Worker, opening or real_studio, (plan.seed, contents.vehicles, contents.sites, plan.size, plan.bodies), folder
-        )
+        make = partial(Worker, opening, (plan.seed, contents.vehicles, contents.sites, plan.size, plan.bodies), folder)
         tick = watch.stage(f"drawing {wanted:,} pictures")
         drawn = 0
         with Interrupts() as interrupts:
@@ -96,8 +107,20 @@ def draw(plan: Plan, folder: Path, processes: int = 2, watch: Watch = SILENT, op
         if drawn < wanted:
             raise Interrupted(f"stopped with {len(done) + drawn:,} pictures in {folder}; the same command goes on")
     found = records.read(folder)
-    about = write_lists(contents, found, folder, {"libraries": _versions()})
+    about = write_lists(contents, found, folder, {"libraries": versions})
     return Drawn(about, wanted, time.monotonic() - started)
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Generator[None]:
+    """Keep a second drawing out of the folder, where the system can."""
+    with (folder / PLAN).open("rb") as file:
+        try:
+            if fcntl is not None:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ClipsenetError(f"another process draws into {folder}; let it finish, or give another folder") from error
+        yield
 
 
 def _draw_here(chunks: Sequence[Sequence[Exposure]], worker: Worker, interrupts: Interrupts) -> Generator[int]:
@@ -137,10 +160,10 @@ def _draw_beside(
         pool.shutdown(cancel_futures=True)
 
 
-def _settle(plan: Plan, folder: Path) -> None:
+def _settle(plan: Plan, versions: dict[str, str], folder: Path) -> None:
     """Keep the plan in the folder, or compare it with the one that is there."""
     file = folder / PLAN
-    ours = {"format": FORMAT, "settings": plan.settings(), "libraries": _versions()}
+    ours = {"format": FORMAT, "settings": plan.settings(), "libraries": versions}
     if not file.is_file():
         require_new_folder(folder)
         write_text(file, json.dumps(ours, indent=2) + "\n")

@@ -67,6 +67,13 @@ class Renderer:
         self.paint = _paint()
         self.shade = _shade()
 
+    @property
+    def name(self) -> str:
+        """What draws, as OpenGL calls it."""
+        self.window.Render()
+        lines = str(self.window.ReportCapabilities()).splitlines()
+        return next((line.split(":", 1)[1].strip() for line in lines if "renderer string" in line), "unknown")
+
     def prop(self, parts: Iterable[Part], skins: dict[str, Skin]) -> Prop:
         """What the parts look like, ready to be shown."""
         textures = {name: _texture(skin) for name, skin in skins.items()}

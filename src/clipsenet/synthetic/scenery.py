@@ -55,8 +55,8 @@ def _lie_flat() -> list[Part]:
     """The painted ground, and plain ground around it as far as one can see."""
     near, far = REACH, 400.0
     strips = [(-far, -far, far, -near), (-far, near, far, far), (-far, -near, -near, near), (near, -near, far, near)]
-    around = [_quad([(x0, y0, 0), (x1, y0, 0), (x1, y1, 0), (x0, y1, 0)], "plain") for x0, y0, x1, y1 in strips]
-    return [_quad([(-near, -near, 0), (near, -near, 0), (near, near, 0), (-near, near, 0)], "ground"), *around]
+    around = [_quad([(x0, y0, 0.0), (x1, y0, 0.0), (x1, y1, 0.0), (x0, y1, 0.0)], "plain") for x0, y0, x1, y1 in strips]
+    return [_quad([(-near, -near, 0.0), (near, -near, 0.0), (near, near, 0.0), (-near, near, 0.0)], "ground"), *around]
 
 
 def _edges(site: Site) -> tuple[float, float]:
@@ -101,9 +101,9 @@ def _facades(x0: float, x1: float, y: float, side: int, height: float, skin: str
     """A front towards the road, its two ends, and a lid."""
     back = y + side * 6.0
     repeats = (x1 - x0) / period
-    fronts = [(x0, y, 0), (x1, y, 0), (x1, y, height), (x0, y, height)]
-    right = [(x1, y, 0), (x1, back, 0), (x1, back, height), (x1, y, height)]
-    left = [(x0, back, 0), (x0, y, 0), (x0, y, height), (x0, back, height)]
+    fronts = [(x0, y, 0.0), (x1, y, 0.0), (x1, y, height), (x0, y, height)]
+    right = [(x1, y, 0.0), (x1, back, 0.0), (x1, back, height), (x1, y, height)]
+    left = [(x0, back, 0.0), (x0, y, 0.0), (x0, y, height), (x0, back, height)]
     lid = [(x0, y, height), (x1, y, height), (x1, back, height), (x0, back, height)]
     return [_quad(corners, skin, repeats if corners is fronts else 0.4) for corners in (fronts, right, left, lid)]
 

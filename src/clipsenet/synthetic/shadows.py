@@ -57,7 +57,7 @@ def cast_shadow(stand: Stand, light: Light) -> tuple[UInt8[np.ndarray, "pixels p
     side = float((high - low).max())
     scale = PIXELS / side
 
-    def drawn(polygons: list[Float[np.ndarray, "n 2"]], soft: float) -> Float[np.ndarray, "pixels pixels"]:
+    def drawn(polygons: list[Float[np.ndarray, "_ 2"]], soft: float) -> Float[np.ndarray, "pixels pixels"]:
         image = Image.new("L", (PIXELS, PIXELS), 0)
         draw = ImageDraw.Draw(image)
         for polygon in polygons:
@@ -85,7 +85,7 @@ def _outline(points: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "m 2"] | Non
 
 
 @lru_cache(maxsize=32)
-def _slices(body: Body) -> tuple[Float[np.ndarray, "n 3"], ...]:
+def _slices(body: Body) -> tuple[Float[np.ndarray, "_ 3"], ...]:
     """The points in slabs along the vehicle, and where triangles cross the slabs' borders: each slab is about convex."""
     points = np.concatenate([part.points for part in body.parts]).astype(np.float64)
     triangles = np.concatenate([part.points[part.faces] for part in body.parts]).astype(np.float64)

@@ -2,6 +2,7 @@
 
 import importlib.util
 import io
+import logging
 import os
 import signal
 import threading
@@ -86,18 +87,31 @@ class Worker:
             self.studio = None
 
 
-def require_vtk() -> None:
-    """Say so where VTK is missing, before a folder is begun.
+def look_ahead(bodies: Path | None) -> str:
+    """Find out before a folder is begun whether this machine can draw, and whether the user's meshes can be read.
+
+    Returns:
+        The name of what draws, such as ``llvmpipe (LLVM 15.0.6, 256 bits)``: pixels depend on it.
 
     Raises:
-        ClipsenetError: it is.
+        ClipsenetError: VTK is not installed, nothing draws without a display, or a mesh is broken.
     """
     if importlib.util.find_spec("vtkmodules") is None:
         raise ClipsenetError("drawing needs VTK, which is not installed; install it: pip install 'clipsenet[synthetic]'")
+    if bodies is not None:
+        from clipsenet.synthetic.bodies.imported import read_bodies
+
+        read_bodies(bodies)
+    from clipsenet.synthetic.renderer import Renderer
+
+    renderer = Renderer(8, 8)
+    name = renderer.name
+    renderer.close()
+    return name
 
 
 def real_studio(*arguments: Any) -> Any:
-    """The studio that draws with VTK; of use where ``require_vtk`` says nothing.
+    """The studio that draws with VTK; of use where ``look_ahead`` raises nothing.
 
     Raises:
         ClipsenetError: nothing on this system draws without a display.
@@ -115,6 +129,7 @@ def begin(stop: Event, make: Callable[[], Worker]) -> None:
     """The first thing in a process: Ctrl-C is the parent's affair, and without a parent there is nothing to do."""
     global _worker, _stop
     os.environ.setdefault("LP_NUM_THREADS", "0")  # Mesa's software renderer: each process draws on its own core
+    logging.getLogger("clipsenet").setLevel(logging.ERROR)  # what there is to say of meshes was said in ``look_ahead``
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     _worker, _stop = make(), stop
