@@ -3,17 +3,35 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO := runs/demo
+PROBE := --vehicles 1 --cameras 2 --pictures 2 --test 0 --validation 0 --processes 1
 
-.PHONY: demo test quick soak lint clean
+.PHONY: demo demo-drawn demo-toy test quick soak lint clean
 
 $(VENV)/.done: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	touch $@
 
+# a probe of two pictures tells whether this machine can draw; where it cannot, the toy set serves
 demo: $(VENV)/.done
-	@echo "demo: a toy set of drawn shapes (not vehicles), so that every step can be seen within minutes"
-	rm -rf $(DEMO)
+	@rm -rf $(DEMO)
+	@if reason=$$($(BIN)/clipsenet synthesize $(DEMO)/probe $(PROBE) 2>&1 >/dev/null); then \
+		$(MAKE) --no-print-directory demo-drawn; \
+	else \
+		echo "demo: a TOY set of shapes instead of drawn vehicles: $$reason"; \
+		$(MAKE) --no-print-directory demo-toy; \
+	fi
+
+demo-drawn:
+	@echo "demo: drawn vehicles (no picture shows a real one), a small CNN from random weights, a scorecard"
+	$(BIN)/clipsenet synthesize $(DEMO)/pictures --vehicles 60 --cameras 8 --pictures 16 --validation 0
+	$(BIN)/clipsenet sheet $(DEMO)/pictures/pictures.csv --to $(DEMO)/sheet.png
+	$(BIN)/clipsenet train recipes/demo.yaml --data $(DEMO)/pictures/pictures.csv --run $(DEMO)/run
+	$(BIN)/clipsenet evaluate $(DEMO)/run --data $(DEMO)/pictures/pictures.csv
+	@echo "look at $(DEMO)/sheet.png; then try recipes/demo-clipsenet.yaml on the same pictures, more vehicles"
+	@echo "(clipsenet synthesize OUT --vehicles 200), and your own pictures: README.md, 'Your own pictures'"
+
+demo-toy:
 	$(BIN)/clipsenet toy $(DEMO)/pictures
 	$(BIN)/clipsenet train recipes/toy.yaml --data $(DEMO)/pictures --run $(DEMO)/run
 	$(BIN)/clipsenet evaluate $(DEMO)/run --data $(DEMO)/pictures

@@ -60,7 +60,7 @@ def moved(shape: Part, offset: Vector) -> Part:
     return Part(shape.points + np.asarray(offset, np.float64), shape.normals, shape.uv, shape.faces, shape.skin)
 
 
-def turned(shape: Part, axis: int, degrees: float, about: Vector = (0, 0, 0)) -> Part:
+def turned(shape: Part, axis: int, degrees: float | int, about: Vector = (0, 0, 0)) -> Part:
     """A copy turned about a line along an axis, counter-clockwise as seen from its far end.
 
     Args:
