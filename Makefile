@@ -26,8 +26,8 @@ demo-drawn:
 	@echo "demo: drawn vehicles (no picture shows a real one), a small CNN from random weights, a scorecard"
 	$(BIN)/clipsenet synthesize $(DEMO)/pictures --vehicles 60 --cameras 8 --pictures 16 --validation 0
 	$(BIN)/clipsenet sheet $(DEMO)/pictures/pictures.csv --to $(DEMO)/sheet.png
-	$(BIN)/clipsenet train recipes/demo.yaml --data $(DEMO)/pictures/pictures.csv --run $(DEMO)/run
-	$(BIN)/clipsenet evaluate $(DEMO)/run --data $(DEMO)/pictures/pictures.csv
+	$(BIN)/clipsenet train recipes/demo.yaml --data $(DEMO)/pictures --run $(DEMO)/run
+	$(BIN)/clipsenet evaluate $(DEMO)/run --data $(DEMO)/pictures
 	@echo "look at $(DEMO)/sheet.png; then try recipes/demo-clipsenet.yaml on the same pictures, more vehicles"
 	@echo "(clipsenet synthesize OUT --vehicles 200), and your own pictures: README.md, 'Your own pictures'"
 

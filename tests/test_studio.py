@@ -289,7 +289,6 @@ def test_without_a_display_library_it_says_which_package_to_install(monkeypatch:
 
 @pytest.mark.slow
 def test_from_drawn_vehicles_to_a_scorecard(run, drawn_vehicles: Path, tmp_path: Path) -> None:
-    listed = drawn_vehicles / "pictures.csv"
     small = (
         "schedule.epochs=1",
         "schedule.warmup_epochs=0",
@@ -299,9 +298,16 @@ def test_from_drawn_vehicles_to_a_scorecard(run, drawn_vehicles: Path, tmp_path:
     )
     small += ("training.workers=0", "training.precision=32-true", "evaluation.intervals=50")
     words = [word for one in small for word in ("--set", one)]
-    trained = run("train", "demo", "--data", listed, "--run", tmp_path / "run", *words)
+    trained = run("train", "demo", "--data", drawn_vehicles, "--run", tmp_path / "run", *words)
     assert trained.code == 0, trained.err
-    scored = run("evaluate", tmp_path / "run", "--data", listed)
+    scored = run("evaluate", tmp_path / "run", "--data", drawn_vehicles)
     assert scored.code == 0, scored.err
-    for text in ("has_lookalike=yes", "k-reciprocal 20/6/0.3", "colour histogram, plain", "labels at test     none"):
+    for text in (
+        "has_lookalike=yes",
+        "k-reciprocal 20/6/0.3",
+        "colour histogram, plain",
+        "labels at test     none",
+        "DRAWN vehicles: no picture shows a real one",
+        "drawn vehicles, format 1, seed 0",
+    ):
         assert text in scored.out

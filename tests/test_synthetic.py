@@ -212,6 +212,24 @@ def test_the_manifest_is_what_our_reader_wants(drawn: Path) -> None:
     assert names == {str(path.relative_to(drawn)) for path in drawn.glob("pictures/*")}
 
 
+def test_the_reader_of_drawn_vehicles_says_what_they_are(tmp_path: Path, drawn: Path, run) -> None:
+    found = DATASETS["drawn"](drawn, DataSettings())
+    assert (found.name, found.copy) == ("drawn", "drawn vehicles, format 1, seed 0")
+    assert "DRAWN vehicles: no picture shows a real one" in found.notes[0]
+    assert len(found.test) == len(DATASETS["drawn"](drawn / "pictures.csv", DataSettings()).test)
+    assert "DRAWN" in run("inspect", "drawn", drawn).out
+    (tmp_path / "half").mkdir()
+    for begun, advice in ((False, "draw one with: clipsenet synthesize OUT"), (True, "the drawing there was stopped")):
+        if begun:
+            (tmp_path / "half" / "plan.json").write_text("{}")
+        with pytest.raises(ClipsenetError, match=advice):
+            DATASETS["drawn"](tmp_path / "half", DataSettings())
+    (tmp_path / "half" / "pictures.csv").write_text("path\n")
+    (tmp_path / "half" / "about.json").write_text("[]")
+    with pytest.raises(ClipsenetError, match="is not what a drawing left there"):
+        DATASETS["drawn"](tmp_path / "half", DataSettings())
+
+
 def test_the_manifest_says_what_is_known(drawn: Path) -> None:
     vehicles = {vehicle.name: vehicle for vehicle in make_vehicles(14, 0)}
     alike = 0
@@ -495,7 +513,7 @@ def test_the_command_prints_a_summary(run, tmp_path: Path, monkeypatch: pytest.M
     assert result.code == 0
     assert f"84 pictures of 4 cameras in {tmp_path / 'set'}; 84 drawn now, 0.0" in result.out
     assert "validation" in result.out
-    assert f"next: clipsenet inspect manifest {tmp_path / 'set'}/pictures.csv" in result.out
+    assert f"next: clipsenet train demo --data {tmp_path / 'set'}" in result.out
     again = json.loads(run(*words, "--json").out)
     assert (again["new"], again["files"], again["parts"]["test"]["vehicles"]) == (0, 84, 6)
     whole = run("synthesize", tmp_path / "set", "--vehicles", 15, "--cameras", 4, "--pictures", 6)

@@ -88,6 +88,9 @@ def test_the_transfer_command_trains_every_fold_once_and_goes_on(run, toy_folder
     again = run(*words)
     assert json.loads(again.out) == figures
     assert {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("*/last.safetensors")} == folders
+    other = run(*words, "--set", "sampler.vehicles=5")
+    assert other.code == 1
+    assert "holds a training with another sampler; give another folder with --to" in other.err
     ids = {Run.open(path).id for path in tmp_path.iterdir()}
     assert len(ids) == 4  # each another training
 

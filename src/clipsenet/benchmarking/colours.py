@@ -10,7 +10,7 @@ from jaxtyping import Float, Int
 from clipsenet.errors import ClipsenetError
 from clipsenet.histogram import colour_histogram
 from clipsenet.images import open_sighting
-from clipsenet.sightings import UNKNOWN, Sightings
+from clipsenet.sightings import UNKNOWN, Sightings, same_file
 
 PAIRS = 4000
 """Drawn at most, of either kind."""
@@ -34,6 +34,8 @@ def measure(sightings: Sightings, seed: int = 0) -> dict[str, Any]:
     Raises:
         ClipsenetError: no vehicle was seen by two cameras.
     """
+    # a picture that is a query and stands in the gallery, too, counts once
+    sightings = sightings[np.unique(same_file(sightings), return_index=True)[1]]
     rng = np.random.default_rng(seed)
     same = _pairs(sightings, rng, same=True)
     other = _pairs(sightings, rng, same=False)

@@ -13,6 +13,7 @@ from clipsenet.errors import ClipsenetError
 from clipsenet.features import Features, extract
 from clipsenet.histogram import extract_histograms
 from clipsenet.intervals import Asked, bootstrap_queries, difference_intervals, intervals
+from clipsenet.models import without_weights
 from clipsenet.protocol import Benchmark, Protocol, fingerprint
 from clipsenet.recipe import Recipe
 from clipsenet.reporting import Reporter
@@ -149,7 +150,8 @@ def _score_fold(
             values["model"]["weights"] = weights
             recipe = Recipe.from_values(values, f"{study.recipe.name} for a fold")
             size = "" if study.train_vehicles is None else f"-{study.train_vehicles}"
-            name = f"{method.replace(' ', '-')}-fold{number}-seed{seed}{size}"
+            first = f"drawn-{study.pretrained.id[:8]}" if weights else "random"
+            name = f"from-{first}-fold{number}-seed{seed}{size}"
             found.setdefault(method, []).append(_embed(_run(recipe, benchmark, study.folder / name, device, reporter), test))
     return found
 
@@ -160,8 +162,19 @@ def _run(recipe: Recipe, benchmark: Benchmark, folder: Path, device: str, report
     if begun and (folder / "last.safetensors").is_file():
         run = Run.open(folder, "last")
         if run.epoch == recipe.schedule.epochs:
+            _require_same(run, recipe)
             return run
     return train(recipe, benchmark, folder, device=device, resume=begun, reporter=reporter(folder.name))
+
+
+def _require_same(run: Run, recipe: Recipe) -> None:
+    """Refuse a run that was trained otherwise than is asked for."""
+    kept, asked = ({**one.to_values(), "model": without_weights(one.model).to_values()} for one in (run.recipe, recipe))
+    other = [name for name in asked if kept[name] != asked[name]]
+    if other:
+        raise ClipsenetError(
+            f"{run.folder} holds a training with another {', '.join(other)}; give another folder with --to, or remove this one"
+        )
 
 
 def _embed(run: Run, pictures: Sightings) -> Features:

@@ -39,7 +39,7 @@ def synthesize(
     with watching() as watch:
         drawn = draw(plan, out_, processes, watch)
     word = shlex.quote(str(out_))
-    next_ = f"clipsenet inspect veri776 {word}" if layout == "veri776" else f"clipsenet inspect manifest {word}/pictures.csv"
+    next_ = f"clipsenet inspect veri776 {word}" if layout == "veri776" else f"clipsenet train demo --data {word}"
     if json_:
         print_json({**drawn.about, "new": drawn.new, "seconds": round(drawn.seconds, 1), "next": next_})
     else:

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from pydantic import Field
 
-from clipsenet.datasets import manifest, toy, vehicleid, veri776, veriwild
+from clipsenet.datasets import drawn, manifest, toy, vehicleid, veri776, veriwild
 from clipsenet.datasets.holding_out import HoldOutSettings
 from clipsenet.datasets.manifest import ManifestSettings
 from clipsenet.datasets.unread import refuse_unread
@@ -53,6 +53,7 @@ def _sizes(
 
 DATASETS: dict[str, Reader] = {
     "manifest": _reader("manifest", manifest.benchmark, ManifestSettings),
+    "drawn": _reader("drawn", drawn.load, ManifestSettings),
     "toy": _reader("toy", toy.load, ManifestSettings),
     "veri776": _reader("veri776", veri776.load, HoldOutSettings),
     **_sizes("vehicleid", vehicleid.load, vehicleid.SIZES, DrawSettings),
