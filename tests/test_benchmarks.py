@@ -280,7 +280,7 @@ def test_settings_that_a_reader_does_not_read_are_refused(name: str, setting: di
 
 def test_every_reader_says_what_it_reads() -> None:
     names = [f"{name}:{size}" for name in ("vehicleid", "veriwild") for size in ("small", "medium", "large")]
-    assert list(DATASETS) == ["manifest", "toy", "veri776", *names]
+    assert list(DATASETS) == ["manifest", "drawn", "toy", "veri776", *names]
     assert "2,400" in summary("vehicleid:large")
     assert len({summary(name) for name in DATASETS}) == len(DATASETS)
 

@@ -165,7 +165,7 @@ def test_bench_training_compares_with_the_bare_step(run, toy_folder: Path) -> No
         (
             ["train", "toy", "--data", "x", "--set", "data.benchmark=veri"],
             2,
-            "unknown benchmark 'veri': choose from manifest, toy",
+            "unknown benchmark 'veri': choose from drawn, manifest, toy",
         ),
         (["evaluate", "nowhere", "--data", "x"], 1, "nowhere is not a run folder"),
         (["evaluate", RUN, "--data", "x", "--checkpoint", "first"], 2, "wanted: 'last' or 'best'"),

@@ -214,7 +214,7 @@ def test_table_ii_is_printed_as_the_paper_has_it() -> None:
 
 
 def test_wrong_words_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="unknown benchmark 'veri': choose from manifest, toy, vehicleid:large"):
+    with pytest.raises(UsageError, match="unknown benchmark 'veri': choose from drawn, manifest, toy, vehicleid:large"):
         command("veri", tmp_path)
     for word in ("optimiser.rate=1", "data.benchmark=toy"):
         with pytest.raises(UsageError, match=r"inspect takes data.* only, and its first word is the benchmark"):
