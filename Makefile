@@ -18,7 +18,11 @@ demo: $(VENV)/.done
 	@if reason=$$($(BIN)/clipsenet synthesize $(DEMO)/probe $(PROBE) 2>&1 >/dev/null); then \
 		$(MAKE) --no-print-directory demo-drawn; \
 	else \
-		echo "demo: a TOY set of shapes instead of drawn vehicles: $$reason"; \
+		case "$$reason" in \
+			*"without a display"*|*"needs VTK"*) ;; \
+			*) echo "$$reason"; exit 1 ;; \
+		esac; \
+		echo "demo: a TOY set of shapes instead of drawn vehicles: $$(echo "$$reason" | tail -n 1)"; \
 		$(MAKE) --no-print-directory demo-toy; \
 	fi
 

@@ -29,7 +29,7 @@ from clipsenet.synthetic.plan import Plan
 from clipsenet.synthetic.schedule import FIRST_DAY, SPEEDS, make_shots, ring_length
 from clipsenet.synthetic.sites import make_sites
 from clipsenet.synthetic.splits import split_vehicles
-from clipsenet.synthetic.traffic import BEGIN, FRAME_TICK, HEADWAY, make_traffic
+from clipsenet.synthetic.traffic import FRAME_TICK, HEADWAY, begin, make_traffic
 from conftest import ROOT
 from fake_studio import HEIGHT, WIDTH, DyingStudio, FakeStudio
 
@@ -142,7 +142,7 @@ def test_traffic_keeps_its_distance() -> None:
     assert found == make_traffic(make_vehicles(40, 0), list(sites.values()), 20, 0)
     moments, tracks = defaultdict(list), defaultdict(list)
     for shot in found:
-        assert (shot.time - BEGIN) % FRAME_TICK == 0
+        assert (shot.time - begin(0)) % FRAME_TICK == 0
         moments[shot.camera, shot.time].append(shot)
         tracks[shot.vehicle, shot.camera].append(shot)
     assert max(map(len, moments.values())) > 2, "several at once"

@@ -91,6 +91,9 @@ def test_the_transfer_command_trains_every_fold_once_and_goes_on(run, toy_folder
     other = run(*words, "--set", "sampler.vehicles=5")
     assert other.code == 1
     assert "holds a training with another sampler; give another folder with --to" in other.err
+    dealt = run(*[3 if word == 2 else word for word in words])
+    assert dealt.code == 1
+    assert "another list, number of folds or of training vehicles" in dealt.err
     ids = {Run.open(path).id for path in tmp_path.iterdir()}
     assert len(ids) == 4  # each another training
 

@@ -46,6 +46,8 @@ def choose_vehicles(sightings: Sightings, vehicles: int) -> list[str]:
     for group in together:
         if len(chosen) + len(group) <= room:
             chosen += sorted(group)
+    if not chosen and not alone:  # no whole group has room
+        chosen = sorted(together[0])[:vehicles] if together else []
     return [*chosen, *(name for group in alone[: vehicles - len(chosen)] for name in group)]
 
 

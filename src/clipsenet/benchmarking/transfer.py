@@ -11,13 +11,14 @@ from jaxtyping import Int
 
 from clipsenet.errors import ClipsenetError
 from clipsenet.features import Features, extract
+from clipsenet.files import short_name
 from clipsenet.histogram import extract_histograms
 from clipsenet.intervals import Asked, bootstrap_queries, difference_intervals, intervals
 from clipsenet.models import without_weights
 from clipsenet.protocol import Benchmark, Protocol, fingerprint
 from clipsenet.recipe import Recipe
 from clipsenet.reporting import Reporter
-from clipsenet.runs import Run
+from clipsenet.runs import Run, trained_on
 from clipsenet.scores import mean_counted
 from clipsenet.settings import override
 from clipsenet.sightings import UNKNOWN, Sightings, Trial
@@ -162,15 +163,17 @@ def _run(recipe: Recipe, benchmark: Benchmark, folder: Path, device: str, report
     if begun and (folder / "last.safetensors").is_file():
         run = Run.open(folder, "last")
         if run.epoch == recipe.schedule.epochs:
-            _require_same(run, recipe)
+            _require_same(run, recipe, benchmark.train)
             return run
     return train(recipe, benchmark, folder, device=device, resume=begun, reporter=reporter(folder.name))
 
 
-def _require_same(run: Run, recipe: Recipe) -> None:
-    """Refuse a run that was trained otherwise than is asked for."""
+def _require_same(run: Run, recipe: Recipe, learned: Sightings) -> None:
+    """Refuse a run that was trained otherwise, or on other pictures, than is asked for."""
     kept, asked = ({**one.to_values(), "model": without_weights(one.model).to_values()} for one in (run.recipe, recipe))
     other = [name for name in asked if kept[name] != asked[name]]
+    if trained_on(run.folder) != set(zip(learned.vehicle.texts().tolist(), map(short_name, learned.files()), strict=True)):
+        other.append("list, number of folds or of training vehicles")
     if other:
         raise ClipsenetError(
             f"{run.folder} holds a training with another {', '.join(other)}; give another folder with --to, or remove this one"

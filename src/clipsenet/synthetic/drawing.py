@@ -30,7 +30,7 @@ except ImportError:  # no Unix
     fcntl = None  # type: ignore[assignment]
 
 PLAN = "plan.json"
-LIBRARIES = ("numpy", "pillow", "vtk")
+LIBRARIES = ("numpy", "pillow", "scipy", "vtk")
 """A picture's pixels depend on their versions."""
 
 PATIENCE = 0.2

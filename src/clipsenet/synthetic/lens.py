@@ -5,7 +5,7 @@ import io
 import numpy as np
 from jaxtyping import Float, UInt8
 from PIL import Image
-from scipy.ndimage import gaussian_filter, map_coordinates
+from scipy.ndimage import gaussian_filter, map_coordinates, uniform_filter1d
 
 from clipsenet.synthetic.sites import Sensor
 
@@ -82,8 +82,7 @@ def blurred(light: Linear, radius: float, smear: float) -> Linear:
     """Out of focus by ``radius`` pixels, and moved by ``smear`` pixels sideways while the shutter was open."""
     found = gaussian_filter(light, (radius, radius, 0), mode="nearest") if radius > 0.25 else light
     if smear > 1:
-        steps = int(np.ceil(smear))
-        found = sum(np.roll(found, shift, axis=1) for shift in range(-(steps // 2), steps - steps // 2)) / steps
+        found = uniform_filter1d(found, int(np.ceil(smear)), axis=1, mode="nearest")
     return found.astype(np.float32)
 
 

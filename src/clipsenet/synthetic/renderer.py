@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, UInt8
 from vtkmodules.util.numpy_support import numpy_to_vtk, numpy_to_vtkIdTypeArray, vtk_to_numpy
-from vtkmodules.vtkCommonCore import vtkFloatArray, vtkPoints, vtkUnsignedCharArray
+from vtkmodules.vtkCommonCore import vtkFloatArray, vtkObject, vtkPoints, vtkUnsignedCharArray
 from vtkmodules.vtkCommonDataModel import vtkCellArray, vtkImageData, vtkPolyData
 from vtkmodules.vtkCommonMath import vtkMatrix4x4
 from vtkmodules.vtkRenderingCore import vtkActor, vtkPolyDataMapper, vtkRenderer, vtkTexture
@@ -204,6 +204,7 @@ def _open_window(width: int, height: int) -> Any:
 
     opengl = importlib.import_module("vtkmodules.vtkRenderingOpenGL2")
     failures = []
+    vtkObject.GlobalWarningDisplayOff()  # what is tried in vain is said below
     for library, name in WINDOWS.items():
         try:
             ctypes.CDLL(library)
@@ -218,7 +219,12 @@ def _open_window(width: int, height: int) -> Any:
         window.SetMultiSamples(0)
         window.SetSize(width, height)
         window.SetShowWindow(False)
-        return window
+        if window.SupportsOpenGL():  # the library alone draws nothing: it needs a driver
+            vtkObject.GlobalWarningDisplayOn()
+            return window
+        window.Finalize()
+        failures.append(f"{library} finds no driver")
+    vtkObject.GlobalWarningDisplayOn()
     raise ClipsenetError(
         f"nothing on this system draws without a display: found neither EGL nor OSMesa ({'; '.join(failures)}); install one, "
         "on Debian: apt-get install libegl1 libgl1-mesa-dri, or: apt-get install libosmesa6"

@@ -67,12 +67,13 @@ def see(stand: Stand, bend: float, eye: Eye, depth: Depth) -> Seen | None:
     normals = np.concatenate([part.normals for part in stand.body.parts]).astype(np.float64)
     world = moved(all_points(stand.body), stand.place, stand.heading)
     places = eye.project(world)
-    if (places[:, 2] < 0.5).any():
+    before = places[:, 2] >= 0.5  # a long vehicle may reach beside and behind the camera
+    if not before.any():
         return None
     facing = np.flatnonzero((moved(normals, (0.0, 0.0), stand.heading) * (np.array(eye.place) - world)).sum(axis=1) > 0)
     facing = facing[:: max(1, len(facing) // 400)]
     visible = [is_seen(depth, places[row, 0], places[row, 1], places[row, 2], 0.6) for row in facing]
-    bounds = lens.bent(places[:, :2], bend)
+    bounds = lens.bent(places[before, :2], bend)
     (x0, y0), (x1, y1) = bounds.min(axis=0), bounds.max(axis=0)
     x0, y0, x1, y1 = max(0.0, x0), max(0.0, y0), min(1.0, x1), min(1.0, y1)
     if x1 - x0 < 8 / width or y1 - y0 < 8 / height or not any(visible):

@@ -13,14 +13,11 @@ from clipsenet.synthetic.sites import Site
 FRAME_RATE = 5
 """Frames a second."""
 
-FRAME_SIZE = (960, 540)
-"""Width and height in pixels."""
-
 FRAME_TICK = 1_000_000 // FRAME_RATE
 """Microseconds of a frame."""
 
-BEGIN = (int(FIRST_DAY.timestamp()) + 8 * 3600) * 1_000_000
-"""Microseconds since 1970 UTC: eight o'clock of the first day."""
+HOURS = (7, 20)
+"""Of the first day, between which the clip begins, by seed: a set of frames has one light, that of its crowd."""
 
 BEYOND = 9.0
 """Metres that a vehicle is followed before and behind the watched stretch."""
@@ -35,6 +32,12 @@ FLOW = 11.0
 """Metres a second at which the clip moves from camera to camera: each camera films while the crowd passes it."""
 
 
+def begin(seed: int) -> int:
+    """When the clip begins, in microseconds since 1970, UTC."""
+    hour = int(np.random.default_rng((seed, 53)).integers(*HOURS))
+    return (int(FIRST_DAY.timestamp()) + hour * 3600) * 1_000_000
+
+
 def make_traffic(vehicles: Sequence[Vehicle], sites: Sequence[Site], pictures: int, seed: int) -> tuple[Shot, ...]:
     """A crowd drives past the cameras: each vehicle passes at least two, one after the other, where there are two.
 
@@ -47,7 +50,7 @@ def make_traffic(vehicles: Sequence[Vehicle], sites: Sequence[Site], pictures: i
         seed: decides everything.
 
     Returns:
-        By vehicle, then by time; all times are whole multiples of FRAME_TICK after BEGIN. Shots are made from BEYOND metres
+        By vehicle, then by time; all times are whole multiples of FRAME_TICK after ``begin``. Shots are made from BEYOND metres
         before the watched stretch to as many behind it: the first and last ones may be out of the picture.
     """
     speeds = {
@@ -80,7 +83,7 @@ def make_traffic(vehicles: Sequence[Vehicle], sites: Sequence[Site], pictures: i
             for count, tick in enumerate(range(first, last + 1)):
                 x = site.stretch[0] - BEYOND + (tick / FRAME_RATE - entry) * speed
                 place = (round(x, 3), round(site.lanes[lane].across + aside, 3))
-                time = BEGIN + tick * FRAME_TICK
+                time = begin(seed) + tick * FRAME_TICK
                 shots.append(Shot(vehicle.number, site.number, track, time, count, place, round(askew % 360, 2)))
     return tuple(shots)
 
@@ -91,7 +94,7 @@ def _length(site: Site) -> float:
 
 
 def _room(vehicle: Vehicle) -> float:
-    """A length that no vehicle of its family exceeds, in metres."""
+    """A length that no body of its family made in code exceeds, in metres; a longer mesh of the user's may touch others."""
     return 12.5 if vehicle.model.family == "bus" else 10.0 if vehicle.model.family in LORRIES else 6.0
 
 

@@ -5,8 +5,9 @@ from pathlib import Path
 
 from clipsenet.files import write_text
 from clipsenet.synthetic.contents import Contents, Exposure
+from clipsenet.synthetic.photographs import FRAME
 from clipsenet.synthetic.records import Record
-from clipsenet.synthetic.traffic import FRAME_RATE, FRAME_SIZE
+from clipsenet.synthetic.traffic import FRAME_RATE
 
 CLASS = 3
 """MOT16's number of cars; it has none for other motor vehicles of four wheels."""
@@ -44,8 +45,8 @@ def write_mot(contents: Contents, records: Mapping[str, Record], folder: Path) -
             "imDir": "img1",
             "frameRate": FRAME_RATE,
             "seqLength": len(film),
-            "imWidth": FRAME_SIZE[0],
-            "imHeight": FRAME_SIZE[1],
+            "imWidth": FRAME[0],
+            "imHeight": FRAME[1],
             "imExt": ".jpg",
         }
         text = "".join(f"{key}={value}\n" for key, value in values.items())
