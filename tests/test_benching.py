@@ -1,14 +1,22 @@
 import json
+import os
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from clipsenet.benchmarking import evaluation, made_up
+from clipsenet.benchmarking import evaluation, made_up, training
 from clipsenet.benchmarking.evaluation import measure, rows_of
+from clipsenet.benchmarking.first_batches import fill_cache
 from clipsenet.benchmarking.made_up import SCALES, Scale, draw
 from clipsenet.benchmarking.peaks import peak_memory, watching_memory
+from clipsenet.cli.measuring import assignments_of
+from clipsenet.datasets import toy
 from clipsenet.datasets.copies import KNOWN
+from clipsenet.datasets.manifest import ManifestSettings
 from clipsenet.errors import UsageError
+from conftest import tiny_recipe
 
 TINY = {
     "inside": Scale(30, 200, 20, 5, inside=True),
@@ -88,3 +96,100 @@ def test_a_generator_that_runs_in_chunks_is_the_same(monkeypatch: pytest.MonkeyP
     assert SCALES["veri776"].gallery > made_up.CHUNK, "the real scales are drawn in several chunks"
     features, _ = draw(Scale(10, made_up.CHUNK + 5, 40, 4, inside=True), 4)
     assert np.abs(np.linalg.norm(features.embeddings, axis=1) - 1).max() < 1e-5
+
+
+# ---- training and its variants
+
+SMALL = ("--set", "images.size=[32, 32]", "--set", "sampler.vehicles=4", "--set", "training.workers=0")
+
+
+@pytest.fixture
+def old_pictures(toy_folder: Path, tmp_path: Path) -> Path:
+    """The toy pictures, drawn long enough ago for a cache to keep them."""
+    folder = tmp_path / "pictures"
+    shutil.copytree(toy_folder, folder)
+    for path in folder.rglob("*.*"):
+        os.utime(path, (1.6e9, 1.6e9))
+    return folder
+
+
+def test_variants_are_measured_beside_the_recipe_as_it_is(run, old_pictures: Path, tmp_path: Path) -> None:
+    flat, cached = "training.channels_last=true images.size=[24,32]", f"training.cache.folder={tmp_path / 'cache'}"
+    words = ("bench", "training", "toy", "--data", old_pictures, "--steps", 2, "--rounds", 2, *SMALL)
+    found = run(*words, "--variant", flat, "--variant", cached, "--json")
+    assert found.code == 0, found.err
+    result = json.loads(found.out)
+    assert [line["variant"] for line in result["variants"]] == [flat, cached]
+    for line in result["variants"]:
+        assert len(line["ratios"]) == 2
+        assert min(line["ratios"]) <= line["ratio_to_recipe"] <= max(line["ratios"])
+        assert line["train_pictures_per_second"] == pytest.approx(line["pictures_per_step"] / line["train_step_seconds"])
+    assert [result["cached"], *(line["cached"] for line in result["variants"])] == [None, None, 1.0]
+    assert len(list((tmp_path / "cache").glob("??/*.rgb"))) > 4
+
+
+def test_the_table_has_a_line_for_each_variant(run, toy_folder: Path) -> None:
+    words = ("bench", "training", "toy", "--data", toy_folder, "--steps", 2, "--rounds", 1, *SMALL)
+    printed = run(*words, "--variant", "sampler.pictures=2")
+    assert printed.code == 0, printed.err
+    first, second = (line.split() for line in printed.out.splitlines() if "no cache" in line)
+    assert {"as", "it", "is", "16"} < set(first)
+    assert {"sampler.pictures=2", "8"} < set(second)
+    assert "ratio: train step / reference" in printed.out
+    assert "ratio to the recipe as it is" not in run(*words).out
+
+
+def test_the_turns_and_the_ratios_of_the_same_round(monkeypatch: pytest.MonkeyPatch, toy_folder: Path) -> None:
+    turns: list[int] = []
+
+    class Took:
+        parts: dict[str, list[float]] = {"load": [0.1]}  # noqa: RUF012
+
+        def __init__(self, seconds: float) -> None:
+            self.took = seconds
+
+    def pretend(recipe, benchmark, device: str, steps: int) -> Took:
+        """The second round runs on a machine that is ten times as slow; a variant takes its number's multiple."""
+        turns.append(recipe.sampler.pictures)
+        return Took(recipe.sampler.pictures * steps * (10 if len(turns) > 3 else 1))
+
+    monkeypatch.setattr(training, "_watch_training", pretend)
+    recipes = [tiny_recipe(f"sampler.pictures={number}", "training.workers=0") for number in (1, 2, 4)]
+    variants = {"two": recipes[1], "four": recipes[2]}
+    benchmark = toy.load(toy_folder, ManifestSettings())
+    result = training.measure(recipes[0], benchmark, device="cpu", steps=2, rounds=3, variants=variants)
+    assert turns == [1, 2, 4, 2, 4, 1, 4, 1, 2]
+    assert [line["ratios"] for line in result["variants"]] == [[2.0] * 3, [4.0] * 3]
+    assert [line["ratio_to_recipe"] for line in result["variants"]] == [2.0, 4.0]
+    assert [line["train_step_seconds"] for line in result["variants"]] == [20.0, 40.0]
+
+
+def test_a_cache_that_is_too_small_says_how_much_it_has(old_pictures: Path, tmp_path: Path) -> None:
+    benchmark = toy.load(old_pictures, ManifestSettings())
+    size = 32 + 32 * 32 * 3
+    place = f"training.cache.folder={tmp_path / 'cache'}"
+    recipe = tiny_recipe("training.workers=0", place, f"training.cache.limit_gb={4.5 * size / 1e9:.9f}")
+    share = fill_cache(recipe, benchmark, 2)
+    assert share is not None
+    assert 0 < share < 1
+    assert len(list((tmp_path / "cache").glob("??/*.rgb"))) == 4
+
+
+@pytest.mark.parametrize(
+    ("variant", "message"),
+    [
+        ("data.benchmark=manifest", "changes data"),
+        ("training.workers", "'training.workers' assigns nothing; wanted 'KEY=VALUE ...'"),
+        (" ", "empty; wanted"),
+        ("seed='1", "No closing quotation"),
+        ("training.worker=1", "unknown setting 'training.worker': did you mean 'workers'"),
+    ],
+)
+def test_a_variant_that_cannot_be_is_refused(run, toy_folder: Path, variant: str, message: str) -> None:
+    result = run("bench", "training", "toy", "--data", toy_folder, "--steps", 2, "--rounds", 1, *SMALL, "--variant", variant)
+    assert result.code == 2
+    assert message in " ".join(result.err.split())
+
+
+def test_a_variant_is_split_as_by_a_shell() -> None:
+    assert assignments_of("a.b=1 c=[2,3]  'd=[4, 5]' e='x y'") == ["a.b=1", "c=[2,3]", "d=[4, 5]", "e=x y"]

@@ -168,7 +168,7 @@ def test_bench_training_compares_with_the_bare_step(run, toy_folder: Path) -> No
             "unknown benchmark 'veri': choose from drawn, manifest, toy",
         ),
         (["evaluate", "nowhere", "--data", "x"], 1, "nowhere is not a run folder"),
-        (["evaluate", RUN, "--data", "x", "--checkpoint", "first"], 2, "wanted: 'last' or 'best'"),
+        (["evaluate", RUN, "--data", "x", "--checkpoint", "first"], 2, "wanted: last, best, or epoch-N"),
         (["describe", "toy", "--set", "model.trunk=resnet_18"], 2, "unknown trunk 'resnet_18': did you mean 'resnet"),
         (["list", "cars"], 2, "'cars'"),
         (["fly"], 2, "No such command 'fly'"),

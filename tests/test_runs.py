@@ -196,7 +196,13 @@ def test_a_full_disk_leaves_the_old_checkpoint_whole(tmp_path: Path, monkeypatch
     assert list(tmp_path.iterdir()) == [path]
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
 def test_safetensors_own_way_to_say_full_is_understood(tmp_path: Path) -> None:
-    with pytest.raises(ClipsenetError, match=r"cannot write .*free some space|Free some space"):
-        files.write_whole(tmp_path / "x", lambda _: save_file({"a": torch.zeros(1000)}, "/dev/full"))
+    resource = pytest.importorskip("resource", reason="only Unix limits a file's size")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))  # the device /dev/full would be replaced by a file
+    try:
+        with pytest.raises(ClipsenetError, match=r"cannot write .*Free some space"):
+            files.write_whole(tmp_path / "x", lambda path: save_file({"a": torch.zeros(1000)}, path))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert not (tmp_path / "x").exists()

@@ -24,9 +24,20 @@ def assemble(recipe: Recipe, vehicles: int) -> tuple[Objective, Optimizer]:
     model = make_model(recipe.model, recipe.images.size, recipe.images.statistics)
     wanted = recipe.optimiser.branches
     branches: dict[str, nn.Module] = {name: model.branch(name) for name in wanted}
-    model.freeze(*(name for name, one in wanted.items() if one.frozen))
+    for name, one in wanted.items():
+        if one.frozen:
+            branches[name].requires_grad_(False)
+    freeze_for(model, recipe, 0)
+    if recipe.training.branch_norms == "frozen":
+        model.freeze_norms()
     objective = Objective(model, Losses(recipe.losses, model.dim, vehicles))
     return objective, make_optimiser(recipe.optimiser, objective, branches)
+
+
+def freeze_for(model: Model, recipe: Recipe, epoch: int) -> None:
+    """Freeze the branches that learn nothing in this epoch, counted from 0."""
+    wanted = recipe.optimiser.branches
+    model.freeze(*(name for name, one in wanted.items() if one.frozen or epoch < one.frozen_epochs))
 
 
 def model_of(recipe: Recipe) -> Model:

@@ -43,6 +43,10 @@ class TrainingConsole(Reporter):
         self.epochs = 0
         self.bar: Progress | None = None
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For the first of several processes: a console cannot be pickled, so that it takes its own."""
+        return _training_console, (self.console.stderr,)
+
     def begin(self, text: str, epochs: int, steps: int, epochs_done: int) -> None:
         """The first line, and the bar where there is a terminal."""
         self.console.print(text, markup=False)
@@ -86,6 +90,10 @@ class TrainingConsole(Reporter):
         if self.bar is not None:
             self.bar.stop()
             self.bar = None
+
+
+def _training_console(stderr: bool) -> TrainingConsole:
+    return TrainingConsole(err if stderr else out)
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 from torch import Tensor, nn
 
+from clipsenet.caching import PictureCache
 from clipsenet.errors import ClipsenetError
 from clipsenet.files import write_folder
 from clipsenet.loading import SightingImages, in_order, make_loader
@@ -167,6 +168,7 @@ def extract(
     workers: int = 0,
     device: torch.device | str = "cpu",
     progress: Progress | None = None,
+    cache: PictureCache | None = None,
 ) -> Features:
     """The embeddings of pictures, batch by batch; in memory are the result and a few batches, nothing else.
 
@@ -182,13 +184,14 @@ def extract(
         workers: processes that open pictures (0: this one).
         device: where the model computes.
         progress: told after each batch.
+        cache: keeps decoded pictures from one call to the next, as in a validation after each epoch.
 
     Raises:
         PictureError: a picture that cannot be used.
         ClipsenetError: an embedding is NaN.
     """
     embeddings = np.empty((len(sightings), dim), dtype=np.float32)
-    pictures = SightingImages(sightings, transform)
+    pictures = SightingImages(sightings, transform, cache=cache)
     place = no_places(len(sightings), torch.device("cpu")) if places is None else torch.from_numpy(places)
     training = model.training
     # the layout of its weights stays: an optimiser may be walking them

@@ -30,9 +30,7 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> None:
             return
         path.parent.mkdir(parents=True, exist_ok=True)
         write(partial)
-        _settle(partial)
-        partial.replace(path)
-        _sync_folder(path.parent)
+        move_into_place(partial, path)
     except Exception as error:
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
@@ -41,6 +39,17 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> None:
                 f"cannot write {path}: {error}; what was there before is untouched. Free some space or give another folder"
             ) from error
         raise
+
+
+def move_into_place(partial: Path, path: Path) -> None:
+    """Give a file that was written whole beside ``path`` its name, so that it lasts.
+
+    Raises:
+        OSError: the disk's.
+    """
+    _settle(partial)
+    partial.replace(path)
+    _sync_folder(path.parent)
 
 
 def write_text(path: Path, text: str) -> None:

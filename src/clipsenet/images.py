@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from clipsenet.addresses import Addresses
 from clipsenet.errors import ClipsenetError
 from clipsenet.sightings import WHOLE, Sightings
 
@@ -102,15 +103,14 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def open_sighting(sightings: Sightings, row: int) -> Image.Image:
+def open_sighting(sightings: Sightings | Addresses, row: int) -> Image.Image:
     """Open the picture of one row, cropped to its box.
 
     Raises:
         PictureError: as ``open_picture``, with file and line of the list.
     """
-    box = WHOLE if sightings.box is None else tuple(int(v) for v in sightings.box[row])
     try:
-        return open_picture(sightings.file(row), (box[0], box[1], box[2], box[3]))
+        return open_picture(sightings.file(row), sightings.box_of(row))
     except PictureError as error:
         path = sightings.file(row)
         rest = str(error).removeprefix(path)

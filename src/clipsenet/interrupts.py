@@ -9,10 +9,15 @@ class Interrupts:
     """While it is open, the first SIGINT or SIGTERM sets ``asked``; a second one interrupts at once.
 
     Outside the main thread Python lets nobody handle signals: then ``asked`` stays false.
+
+    Args:
+        patient: a further signal changes nothing: one of several processes hears of one Ctrl-C twice, from the terminal
+            and from the process that began it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, patient: bool = False) -> None:
         self.asked = False
+        self.patient = patient
         self._former: dict[int, Any] = {}
 
     def __enter__(self) -> "Interrupts":
@@ -28,6 +33,6 @@ class Interrupts:
             signal.signal(number, handler)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        if self.asked:
+        if self.asked and not self.patient:
             raise KeyboardInterrupt
         self.asked = True

@@ -10,9 +10,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from jaxtyping import Float, Int
+from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from clipsenet.addresses import Addresses
+from clipsenet.caching import PictureCache
 from clipsenet.images import open_sighting
 from clipsenet.sightings import Sightings
 from clipsenet.transforms import Transform, seeded
@@ -33,15 +36,17 @@ class SightingImages(Dataset[tuple[Float[Tensor, "3 height width"], int]]):
         sightings: what to open.
         transform: picture to tensor.
         seed: with epoch and place it decides every random draw.
+        cache: keeps what the transform's first part makes; the tensors are the same with it and without.
     """
 
-    def __init__(self, sightings: Sightings, transform: Transform, seed: int = 0) -> None:
-        self.sightings = sightings
+    def __init__(self, sightings: Sightings, transform: Transform, seed: int = 0, cache: PictureCache | None = None) -> None:
+        self.addresses = Addresses.of(sightings)  # all that a worker needs of them
         self.transform = transform
         self.seed = seed
+        self.cache = cache
 
     def __len__(self) -> int:
-        return len(self.sightings)
+        return len(self.addresses)
 
     def __getitem__(self, draw: Draw | int) -> tuple[Float[Tensor, "3 height width"], int]:
         """The tensor and its row.
@@ -50,9 +55,22 @@ class SightingImages(Dataset[tuple[Float[Tensor, "3 height width"], int]]):
             PictureError: the picture cannot be used.
         """
         row, epoch, place = draw if isinstance(draw, Draw) else Draw(int(draw))
-        image = open_sighting(self.sightings, row)
+        image = self._prepared(row)
         with seeded(self.seed, epoch, place):
-            return self.transform(image), row
+            return self.transform.finish(image), row
+
+    def is_cached(self, row: int) -> bool:
+        """Whether the cache has the picture of this row as its file is now."""
+        where = self.addresses.file(row), self.addresses.box_of(row), self.transform.prepared
+        return self.cache is not None and self.cache.find(*where) is not None
+
+    def _prepared(self, row: int) -> Image.Image:
+        def make() -> Image.Image:
+            return self.transform.prepare(open_sighting(self.addresses, row))
+
+        if self.cache is None:
+            return make()
+        return self.cache.fetch(self.addresses.file(row), self.addresses.box_of(row), self.transform.prepared, make)
 
 
 Batch = tuple[Float[Tensor, "batch 3 height width"], Int[Tensor, " batch"]]

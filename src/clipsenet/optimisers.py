@@ -16,6 +16,7 @@ class BranchSettings(Settings):
 
     rate: float = Field(default=1.0, gt=0, description="Multiplies the learning rate of this branch.")
     frozen: bool = Field(default=False, description="Learn nothing: neither weights nor running statistics.")
+    frozen_epochs: int = Field(default=0, ge=0, description="Learn nothing during the first so many epochs.")
 
 
 class OptimiserSettings(Settings):
@@ -25,6 +26,9 @@ class OptimiserSettings(Settings):
     rate: float = Field(default=5e-4, gt=0, description="Learning rate at the schedule's factor 1.")
     weight_decay: float = Field(default=5e-4, ge=0, description="Adam and SGD: an L2 term of the gradient; AdamW: decoupled.")
     momentum: float = Field(default=0.9, ge=0, lt=1, description="SGD only.")
+    clip: float | None = Field(
+        default=None, gt=0, description="Largest norm of all gradients together; larger ones are scaled down. None: any."
+    )
     decay_all: bool = Field(default=True, description="Decay norms and biases too; if false, only matrices and filters.")
     branches: dict[Literal["appearance", "semantics"], BranchSettings] = Field(
         default={}, description="Branches that learn otherwise than the rest."

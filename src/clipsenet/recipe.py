@@ -1,13 +1,15 @@
 """Recipe: everything that decides a training, composed of the parts' settings."""
 
 import importlib.resources
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import Field, PositiveInt
+from pydantic import AfterValidator, Field, PositiveInt
 
+from clipsenet.caching import CacheSettings
 from clipsenet.datasets import DataSettings
 from clipsenet.devices import Precision
 from clipsenet.errors import ClipsenetError, UsageError
@@ -26,13 +28,46 @@ LossName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")]
 """It appears in logs, columns and --set, where a dot means something else."""
 
 
+def _checkpoint(name: str) -> str:
+    if re.fullmatch(r"last|best|epoch-[1-9][0-9]*", name) is None:
+        raise ValueError("last, best, or epoch-N")
+    return name
+
+
+CheckpointName = Annotated[str, AfterValidator(_checkpoint)]
+
+
 class TrainingSettings(Settings):
     """How the loop computes."""
 
     precision: Precision = Field(default="32-true", description="Of the network; similarities and losses are always float32.")
     channels_last: bool = Field(default=False, description="The memory layout of pictures and filters: measure it.")
+    micro_batch: int | None = Field(
+        default=None,
+        ge=2,
+        description="Pictures that go through the trunks at once, on each device; all else sees the whole batch. None: all.",
+    )
+    checkpointing: bool = Field(
+        default=False, description="Compute parts of the trunks a second time instead of keeping them: less memory, more time."
+    )
+    compile: bool = Field(default=False, description="Let torch.compile translate the trunks: needs a C++ compiler on a CPU.")
+    branch_norms: Literal["batch", "frozen", "synchronised"] = Field(
+        default="batch",
+        description="BatchNorm in the trunks: by the batch (of a device, or of a micro batch); frozen at its running "
+        "statistics; or by the batches of all GPUs together.",
+    )
+    deterministic: bool = Field(
+        default=False, description="Ask PyTorch for algorithms that repeat bit for bit, where the device has them; slower."
+    )
+    ema: float | None = Field(
+        default=None, gt=0, lt=1, description="Decay of a moving average of the weights, which is then saved; none: off."
+    )
     workers: int = Field(default=2, ge=0, description="Processes that open pictures; 0: the training process itself.")
+    cache: CacheSettings = CacheSettings()
     validate_every: int = Field(default=1, ge=1, description="Epochs between two validations; the last is always validated.")
+    keep_epochs: tuple[PositiveInt, ...] = Field(
+        default=(), description="Epochs after which the weights are kept as a checkpoint of their own, epoch-N."
+    )
     test_curve: bool = Field(default=False, description="Score the test part too at each validation; it chooses nothing.")
 
 
@@ -41,7 +76,9 @@ class EvaluationSettings(Settings):
 
     batch: int = Field(default=64, ge=1, description="Pictures at once.")
     map_at: tuple[PositiveInt, ...] = Field(default=(10,), description="The k of mAP@k.")
-    checkpoint: Literal["last", "best"] = Field(default="last", description="best exists on validation vehicles only.")
+    checkpoint: CheckpointName = Field(
+        default="last", description="last, best (on validation vehicles only), or epoch-N of training.keep_epochs."
+    )
     reference: Literal["none", "histogram"] = Field(
         default="histogram", description="An untrained method scored beside the run, on the same trials."
     )

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -12,19 +12,25 @@ from jaxtyping import Int
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from clipsenet.averaging import MovingAverage
 from clipsenet.errors import ClipsenetError, UsageError
 from clipsenet.files import short_name
 from clipsenet.models import without_weights
 from clipsenet.models.clip_senet import ClipSenetSettings
 from clipsenet.recipe import FORMAT, Recipe
-from clipsenet.runs import read_facts, read_recipe, save_tensors
+from clipsenet.runs import RESUME, read_facts, read_recipe, save_tensors
 from clipsenet.sightings import UNKNOWN, Sightings
 from clipsenet.weights import load_state, read_state
 
-NAME = "resume.safetensors"
-
-
-UNDECIDING = ("name", "evaluation", "training.workers", "training.validate_every", "training.test_curve")
+UNDECIDING = (
+    "name",
+    "evaluation",
+    "training.workers",
+    "training.cache",
+    "training.validate_every",
+    "training.keep_epochs",
+    "training.test_curve",
+)
 """Settings that no weight depends on once a training has begun; a resumed one may change them. So are all files of
 pretrained weights."""
 
@@ -39,6 +45,8 @@ class Progress:
         best: the best validation mAP so far; -1 before any.
         data: the digest of the training pictures.
         sums: each loss part, summed over those steps.
+        averaged: steps that the moving average has taken in.
+        scaler: the state of 16-mixed's gradient scaler.
     """
 
     epoch: int = 0
@@ -46,36 +54,45 @@ class Progress:
     best: float = -1.0
     data: str = ""
     sums: dict[str, float] = field(default_factory=dict)
+    averaged: int = 0
+    scaler: dict[str, float] = field(default_factory=dict)
 
 
-def save_progress(folder: Path, progress: Progress, objective: nn.Module, optimiser: Optimizer) -> None:
-    """Save network, losses, optimiser and progress; random draws depend on seed, epoch and step alone.
+def save_progress(
+    folder: Path, progress: Progress, objective: nn.Module, optimiser: Optimizer, average: MovingAverage | None = None
+) -> None:
+    """Save network, losses, optimiser, moving average and progress; random draws depend on seed, epoch and step alone.
 
     Raises:
         ClipsenetError: the disk is full; the former state is untouched.
     """
     tensors = {f"objective.{name}": tensor for name, tensor in objective.state_dict().items()}
+    if average is not None:
+        tensors |= {f"average.{name}": tensor for name, tensor in average.module.state_dict().items()}
+        progress.averaged = average.steps
     for number, values in optimiser.state_dict()["state"].items():
         for name, value in values.items():
             # an optimiser that has nothing to say (SGD before its first step) says None
             if value is not None:
                 tensors[f"optimiser.{number}.{name}"] = value if isinstance(value, Tensor) else torch.tensor(value)
-    save_tensors(folder / NAME, tensors, asdict(progress))
+    save_tensors(folder / RESUME, tensors, asdict(progress))
 
 
-def load_progress(folder: Path, data: str, objective: nn.Module, optimiser: Optimizer) -> Progress:
-    """Put the saved state into objective and optimiser.
+def load_progress(
+    folder: Path, data: str, objective: nn.Module, optimiser: Optimizer, average: MovingAverage | None = None
+) -> Progress:
+    """Put the saved state into objective, optimiser and moving average.
 
     Raises:
         ClipsenetError: nothing saved there, broken, of another network, or of a training on other pictures.
     """
-    path = folder / NAME
+    path = folder / RESUME
     if not path.is_file():
         last = folder / "last.safetensors"
         if last.is_file() and int(read_facts(last)["epoch"]) == read_recipe(folder).schedule.epochs:
             raise ClipsenetError(f"the training in {folder} is finished: there is nothing left to resume")
         raise ClipsenetError(
-            f"nothing to resume in {folder}: found no {NAME}; no epoch was finished; start again without --resume"
+            f"nothing to resume in {folder}: found no {RESUME}; no epoch was finished; start again without --resume"
         )
     facts = read_facts(path)
     if int(facts["format"]) < FORMAT:
@@ -89,11 +106,10 @@ def load_progress(folder: Path, data: str, objective: nn.Module, optimiser: Opti
             "cameras or views; resume with the same --data, and the same data settings"
         )
     tensors = read_state(path)
-    load_state(
-        objective,
-        {name.removeprefix("objective."): value for name, value in tensors.items() if name.startswith("objective.")},
-        str(path),
-    )
+    load_state(objective, _under("objective.", tensors), str(path))
+    if average is not None:
+        load_state(average.module, _under("average.", tensors), str(path))
+        average.steps = int(facts["averaged"])
     parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for name, value in tensors.items():
@@ -101,7 +117,11 @@ def load_progress(folder: Path, data: str, objective: nn.Module, optimiser: Opti
             _, number, name_of_value = name.split(".", 2)
             state.setdefault(int(number), {})[name_of_value] = _laid_out_like(parameters[int(number)], value)
     optimiser.load_state_dict({"state": state, "param_groups": optimiser.state_dict()["param_groups"]})
-    return Progress(int(facts["epoch"]), int(facts["step"]), float(facts["best"]), str(facts["data"]), facts["sums"])
+    return Progress(**{one.name: facts[one.name] for one in fields(Progress) if one.name in facts})
+
+
+def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
 def digest(pictures: Sightings, places: Int[np.ndarray, " n"]) -> str:
@@ -134,15 +154,19 @@ def require_same_recipe(folder: Path, recipe: Recipe) -> None:
         UsageError: the settings that differ.
         ClipsenetError: no run folder.
     """
-    former_recipe = read_recipe(folder)
-    former, now = (_flat(_unloaded(one).to_values()) for one in (former_recipe, recipe))
-    if list(former_recipe.losses) != list(recipe.losses):
-        raise UsageError(f"{folder} was trained with losses in the order {', '.join(former_recipe.losses)}; keep it")
-    different = sorted(
-        name for name in former.keys() | now.keys() if former.get(name) != now.get(name) and not name.startswith(UNDECIDING)
-    )
-    if different:
+    former = read_recipe(folder)
+    if list(former.losses) != list(recipe.losses):
+        raise UsageError(f"{folder} was trained with losses in the order {', '.join(former.losses)}; keep it")
+    if different := differences(former, recipe):
         raise UsageError(f"{folder} was trained with another recipe; these settings differ: {', '.join(different)}")
+
+
+def differences(former: Recipe, now: Recipe) -> list[str]:
+    """The settings in which two trainings differ, by name; those in ``UNDECIDING`` and files of weights do not count."""
+    before, after = (_flat(_unloaded(one).to_values()) for one in (former, now))
+    return sorted(
+        name for name in before.keys() | after.keys() if before.get(name) != after.get(name) and not name.startswith(UNDECIDING)
+    )
 
 
 def _unloaded(recipe: Recipe) -> Recipe:
@@ -158,7 +182,7 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def forget_progress(folder: Path) -> None:
     """A finished training needs no state to go on from."""
-    (folder / NAME).unlink(missing_ok=True)
+    (folder / RESUME).unlink(missing_ok=True)
 
 
 def _laid_out_like(parameter: Tensor, value: Tensor) -> Tensor:

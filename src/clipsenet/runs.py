@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -28,7 +28,11 @@ from clipsenet.transforms import Transform, make_test_transform
 from clipsenet.weights import load_state, read_state
 
 TRAINED_ON = "trained-on.csv"
-Checkpoint = Literal["last", "best"]
+RESUME = "resume.safetensors"
+"""The file of a training that is under way."""
+
+Checkpoint = str
+"""``last``, ``best`` (on validation vehicles), or ``epoch-N`` of an epoch that the recipe kept."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +42,7 @@ class Run:
     Attributes:
         folder: where it lies.
         recipe: what it was trained with.
-        checkpoint: which of its weights: ``last``, or ``best`` on validation vehicles.
+        checkpoint: which of its weights: ``last``, ``best`` on validation vehicles, or ``epoch-N``.
         epoch: the epoch after which those were saved, counted from 1.
         model: with these weights, in evaluation mode.
     """
@@ -64,7 +68,8 @@ class Run:
         chosen: Checkpoint = checkpoint or recipe.evaluation.checkpoint
         path = folder / f"{chosen}.safetensors"
         if not path.is_file():
-            why = "it needs validation vehicles, and one validation" if chosen == "best" else "no epoch was finished"
+            reasons = {"best": "it needs validation vehicles, and one validation", "last": "no epoch was finished"}
+            why = reasons.get(chosen, "it was not kept: training.keep_epochs")
             raise ClipsenetError(f"{folder} has no checkpoint '{chosen}' ({why}); found {_checkpoints(folder)}")
         facts = read_facts(path)
         model = model_of(recipe)
@@ -176,7 +181,7 @@ def _may_begin(folder: Path, recipe: Recipe) -> bool:
         return False
     names = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
     begun = {"recipe.yaml", "environment.json", TRAINED_ON, "not-finite.txt", "tensorboard"}
-    if "last.safetensors" in names and "resume.safetensors" not in names and recipe.schedule.epochs > 1:
+    if "last.safetensors" in names and RESUME not in names and recipe.schedule.epochs > 1:
         first = int(read_facts(folder / "last.safetensors")["epoch"]) == 1
         begun |= {"last.safetensors", "best.safetensors", "history.csv"} if first else set()
     return not names or (TRAINED_ON in names and names <= begun)
@@ -229,5 +234,5 @@ def _named_as_now(state: dict[str, Tensor], format_: int) -> dict[str, Tensor]:
 
 
 def _checkpoints(folder: Path) -> str:
-    found = [name for name in ("last", "best") if (folder / f"{name}.safetensors").is_file()]
+    found = [path.stem for path in sorted(folder.glob("*.safetensors")) if path.name != RESUME]
     return " and ".join(found) or "none"

@@ -192,12 +192,18 @@ class Sightings:
     def describe(self, row: int) -> str:
         """One picture for a message: its path, and file and line of the list that names it."""
         assert self.line is not None
-        place = f" ({self.source}, line {self.line[row]})" if self.source and self.line[row] else ""
-        return f"{self.file(row)}{place}"
+        return describe_picture(self.file(row), self.source, int(self.line[row]))
 
     def file(self, row: int) -> str:
         """The file of one picture."""
         return os.path.join(self.folder, str(self.path[row]))
+
+    def box_of(self, row: int) -> tuple[int, int, int, int]:
+        """The box of one picture, ``WHOLE`` for all of it."""
+        if self.box is None:
+            return WHOLE
+        x, y, width, height = self.box[row].tolist()
+        return x, y, width, height
 
     def files(self) -> list[str]:
         """The file of every picture."""
@@ -231,6 +237,11 @@ class Trial:
     query: Int[np.ndarray, " q"]
     gallery: Int[np.ndarray, " g"]
     name: str = ""
+
+
+def describe_picture(file: str, source: str, line: int) -> str:
+    """A picture for a message: its file, and the line of the list that names it, where there is one."""
+    return f"{file} ({source}, line {line})" if source and line else file
 
 
 def same_file(*parts: Sightings, boxes: bool = True) -> Int[np.ndarray, " n"]:

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import numpy as np
@@ -15,7 +16,6 @@ from torchvision.transforms import InterpolationMode, v2
 
 from clipsenet.settings import Settings
 
-Transform = Callable[[Image.Image], Float[Tensor, "3 height width"]]
 Three = tuple[float, float, float]
 
 
@@ -59,10 +59,36 @@ class ImageSettings(Settings):
     erase_ratio: Range = Field(default=(0.3, 3.3), description="Height to width of the erased part.")
 
 
+@dataclass(frozen=True)
+class Transform:
+    """From an upright RGB picture to the trunk's input, in two parts: one is the same every time, the other may draw.
+
+    Attributes:
+        first: what may be done once and kept (by ``caching.PictureCache``); none: nothing.
+        rest: what is done each time.
+        prepared: what the first part makes, in words, such as ``320 x 320 bicubic``; equal words, equal pictures.
+    """
+
+    first: Callable[[Image.Image], Image.Image] | None
+    rest: Callable[[Image.Image], Float[Tensor, "3 height width"]]
+    prepared: str
+
+    def prepare(self, image: Image.Image) -> Image.Image:
+        """The first part: nothing in it is random."""
+        return image if self.first is None else self.first(image)
+
+    def finish(self, image: Image.Image) -> Float[Tensor, "3 height width"]:
+        """The rest, of a picture that ``prepare`` made."""
+        return self.rest(image)
+
+    def __call__(self, image: Image.Image) -> Float[Tensor, "3 height width"]:
+        """Both."""
+        return self.finish(self.prepare(image))
+
+
 def make_test_transform(settings: ImageSettings, mean: Sequence[float], std: Sequence[float]) -> Transform:
     """Squash to size, scale to 0..1, normalise: nothing random."""
-    transform: Transform = v2.Compose([_resize(settings), *_normalise(mean, std)])
-    return transform
+    return Transform(_resize(settings), v2.Compose(_normalise(mean, std)), _resized(settings))
 
 
 def make_train_transform(settings: ImageSettings, mean: Sequence[float], std: Sequence[float]) -> Transform:
@@ -70,13 +96,15 @@ def make_train_transform(settings: ImageSettings, mean: Sequence[float], std: Se
 
     Every draw comes from torch's global generator: run it inside ``seeded``.
     """
+    first: torch.nn.Module | None = None
+    prepared = "as it is"  # a random crop takes its part of the original
     steps: list[torch.nn.Module] = []
     if settings.crop_scale is not None:
         steps.append(
             v2.RandomResizedCrop(settings.size, settings.crop_scale, settings.crop_ratio, _mode(settings), antialias=True)
         )
     else:
-        steps.append(_resize(settings))
+        first, prepared = _resize(settings), _resized(settings)
         if settings.pad:
             steps.append(v2.RandomCrop(settings.size, padding=settings.pad))
     steps.append(v2.RandomHorizontalFlip(settings.flip))
@@ -84,8 +112,7 @@ def make_train_transform(settings: ImageSettings, mean: Sequence[float], std: Se
         steps.append(v2.ColorJitter(*settings.jitter))
     steps += _normalise(mean, std)
     steps.append(v2.RandomErasing(settings.erase, settings.erase_area, settings.erase_ratio, value=0))
-    transform: Transform = v2.Compose(steps)
-    return transform
+    return Transform(first, v2.Compose(steps), prepared)
 
 
 def seed_of(*numbers: int) -> int:
@@ -114,6 +141,11 @@ def _mode(settings: ImageSettings) -> InterpolationMode:
 def _resize(settings: ImageSettings) -> torch.nn.Module:
     resize: torch.nn.Module = v2.Resize(settings.size, _mode(settings), antialias=True)
     return resize
+
+
+def _resized(settings: ImageSettings) -> str:
+    height, width = settings.size
+    return f"{height} x {width} {settings.interpolation}"
 
 
 def _normalise(mean: Sequence[float], std: Sequence[float]) -> list[torch.nn.Module]:

@@ -3,15 +3,16 @@
 import logging
 
 import numpy as np
-import torch
 from jaxtyping import Int
+from lightning_fabric import Fabric
 
-from clipsenet.errors import ClipsenetError
-from clipsenet.features import extract
+from clipsenet.caching import PictureCache
+from clipsenet.errors import ClipsenetError, UsageError
 from clipsenet.models import Model
 from clipsenet.models.places import PlaceSettings
 from clipsenet.protocol import Benchmark
 from clipsenet.recipe import Recipe
+from clipsenet.sharing import extract_shared
 from clipsenet.sightings import UNKNOWN, Sightings, Trial
 from clipsenet.transforms import make_test_transform
 from clipsenet.trials import all_against_all, require_matches, search
@@ -25,6 +26,7 @@ def check_before_training(recipe: Recipe, benchmark: Benchmark) -> None:
     Raises:
         ClipsenetError: no training pictures; validation or test curve that can score nothing; ``best`` asked for
             without validation vehicles.
+        UsageError: an epoch to be kept, or evaluated, that there is not.
     """
     if len(benchmark.train) == 0:
         raise ClipsenetError(f"{benchmark.name} has no training pictures; give some in the split column as 'train'")
@@ -33,9 +35,29 @@ def check_before_training(recipe: Recipe, benchmark: Benchmark) -> None:
             f"evaluation.checkpoint=best needs validation vehicles, and {benchmark.name} has none: hold some out with --set "
             "data.validation_vehicles=N, or set evaluation.checkpoint=last"
         )
+    late = [epoch for epoch in recipe.training.keep_epochs if epoch > recipe.schedule.epochs]
+    if late:
+        raise UsageError(f"training.keep_epochs={late[0]}, but the schedule has {recipe.schedule.epochs} epochs")
+    kept = {"last", "best", *(f"epoch-{epoch}" for epoch in recipe.training.keep_epochs)}
+    if recipe.evaluation.checkpoint not in kept:
+        raise UsageError(
+            f"evaluation.checkpoint={recipe.evaluation.checkpoint} is not kept: add that epoch to training.keep_epochs"
+        )
     for _, sightings, trials in _watched(recipe, benchmark):
         require_matches(sightings, trials, benchmark.protocol.junk)
     _warn_of_few(benchmark.train, recipe.sampler.pictures)
+
+
+def require_share(recipe: Recipe, processes: int) -> None:
+    """Refuse batches that several processes cannot share out by whole vehicles.
+
+    Raises:
+        UsageError: the vehicles of a batch are no multiple of the processes.
+    """
+    if recipe.sampler.vehicles % processes:
+        raise UsageError(
+            f"sampler.vehicles={recipe.sampler.vehicles} cannot be shared out among {processes} processes; set a multiple"
+        )
 
 
 def warn_of_frozen(recipe: Recipe) -> None:
@@ -62,21 +84,26 @@ def require_places(settings: PlaceSettings, rows: Int[np.ndarray, " n"]) -> None
         log.warning("%d of %d training pictures have no %s and get no row of it", without, len(rows), settings.labels)
 
 
-def validate(recipe: Recipe, benchmark: Benchmark, model: Model, device: torch.device) -> dict[str, float]:
-    """``validation.mAP`` and ``validation.R1``; the same of the test part, for a curve, where the recipe asks for it."""
+def validate(
+    recipe: Recipe, benchmark: Benchmark, model: Model, fabric: Fabric, cache: PictureCache | None = None
+) -> dict[str, float]:
+    """``validation.mAP`` and ``validation.R1``; the same of the test part, for a curve, where the recipe asks for it.
+
+    Several processes share the extraction; each has the scores.
+    """
     row: dict[str, float] = {}
     transform = make_test_transform(recipe.images, model.mean, model.std)
     for name, sightings, trials in _watched(recipe, benchmark):
-        features = extract(
+        features = extract_shared(
+            fabric,
             model,
             sightings,
             transform,
             run_id="in training",
-            dim=model.dim,
             places=model.place_rows(sightings) if recipe.evaluation.labels else None,
             batch=recipe.evaluation.batch,
             workers=recipe.training.workers,
-            device=device,
+            cache=cache,
         )
         scores = search(features, trials, benchmark.protocol)[benchmark.protocol.junk].scores()
         row |= {f"{name}.mAP": scores["mAP"], f"{name}.R1": scores["R1"]}

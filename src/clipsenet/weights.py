@@ -1,8 +1,11 @@
 """Weights from files: opened without running code in them, loaded only where every tensor fits."""
 
+import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from pickle import UnpicklingError
+from typing import Any, Literal
 
 import torch
 from safetensors import SafetensorError
@@ -13,39 +16,93 @@ from clipsenet.errors import ClipsenetError
 
 State = Mapping[str, Tensor]
 
+Form = Literal["safetensors", "torch zip", "old torch form"]
+
+
+@dataclass(frozen=True)
+class StateFile:
+    """A file of tensors as it was found.
+
+    Attributes:
+        tensors: name to tensor, unwrapped.
+        form: how it is written; torch.save wrote the old form before 1.6.
+        wrapped: whether the dict stood in another one, as ``{"state_dict": ...}``.
+        prefixed: whether all names began with ``module.``, which is dropped.
+    """
+
+    tensors: dict[str, Tensor]
+    form: Form
+    wrapped: bool
+    prefixed: bool
+
 
 def read_state(path: Path) -> dict[str, Tensor]:
+    """The tensors of a file, as ``open_state`` finds them.
+
+    Raises:
+        ClipsenetError: no such file, cut off, of another kind, or with more than tensors in it.
+    """
+    return open_state(path).tensors
+
+
+def open_state(path: Path) -> StateFile:
     """Read a state dict from a safetensors file or a PyTorch file (tensors only, never pickled code).
 
-    A dict wrapped as ``{"state_dict": ...}`` is unwrapped, a common prefix ``module.`` dropped.
+    A dict wrapped as ``{"state_dict": ...}`` is unwrapped, a common prefix ``module.`` dropped. What else stands beside a
+    wrapped dict has to be plain values, too.
 
     Raises:
         ClipsenetError: no such file, cut off, of another kind, or with more than tensors in it.
     """
     if not path.is_file():
         raise ClipsenetError(f"no weights at {path}: found no such file; give the path of a .safetensors or .pth file")
+    form = _form(path)
     state: Any
     try:
-        state = load_file(path) if path.suffix == ".safetensors" else _load_torch(path)
+        state = load_file(path) if form == "safetensors" else torch.load(path, map_location="cpu", weights_only=True)
     except SafetensorError as error:
         raise ClipsenetError(f"{path} is not a whole safetensors file ({error}); fetch it again") from error
-    except Exception as error:  # torch.load raises UnpicklingError, RuntimeError, EOFError, KeyError ... for a bad file
+    except (
+        Exception
+    ) as error:  # torch.load raises UnpicklingError, RuntimeError, EOFError, KeyError, OSError ... for a bad file
         raise ClipsenetError(
-            f"{path} is not a file of tensors alone ({str(error).splitlines()[0]}); wanted a state dict, as safetensors or "
-            "as torch.save writes it"
+            f"{path} is not a file of tensors alone ({_fault(error)}); wanted a state dict, as safetensors or as torch.save "
+            "writes it"
         ) from error
-    if isinstance(state, dict) and isinstance(state.get("state_dict"), dict):
+    wrapped = isinstance(state, dict) and isinstance(state.get("state_dict"), dict)
+    if wrapped:
         state = state["state_dict"]
-    if not isinstance(state, dict) or not state or not all(isinstance(value, Tensor) for value in state.values()):
+    tensors = isinstance(state, dict) and all(
+        isinstance(key, str) and isinstance(value, Tensor) for key, value in state.items()
+    )
+    if not tensors or not state:
         raise ClipsenetError(f"{path}: found {type(state).__name__}, wanted a dict of tensors (a state dict)")
-    if all(key.startswith("module.") for key in state):
+    prefixed = all(key.startswith("module.") for key in state)
+    if prefixed:
         state = {key.removeprefix("module."): value for key, value in state.items()}
-    tensors: dict[str, Tensor] = state
-    return tensors
+    return StateFile(state, form, wrapped, prefixed)
 
 
-def _load_torch(path: Path) -> Any:
-    return torch.load(path, map_location="cpu", weights_only=True)
+def _form(path: Path) -> Form:
+    try:
+        with path.open("rb") as file:
+            begin = file.read(2)
+    except OSError as error:
+        raise ClipsenetError(f"cannot read {path}: {error}; give a file that can be read") from error
+    if path.suffix == ".safetensors":
+        return "safetensors"
+    return "torch zip" if begin == b"PK" else "old torch form"
+
+
+def _fault(error: Exception) -> str:
+    """What torch.load says against a file, in few words."""
+    lines = str(error).splitlines() or [type(error).__name__]
+    code = re.search(r"GLOBAL (\S+)", str(error))
+    if code is not None:
+        return f"it holds {code[1]}, which is code and was not run"
+    if isinstance(error, UnpicklingError):
+        return "it is nothing that torch.save wrote, or holds more than tensors and plain values"
+    return f"it is cut off or broken: {lines[0]}"
 
 
 def load_state(module: nn.Module, state: State, source: str, surplus: Iterable[str] = ()) -> None:

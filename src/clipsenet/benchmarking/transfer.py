@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,20 +10,18 @@ import numpy as np
 import torch
 from jaxtyping import Int
 
+from clipsenet.continuing import train_or_go_on
 from clipsenet.errors import ClipsenetError
 from clipsenet.features import Features, extract
-from clipsenet.files import short_name
 from clipsenet.histogram import extract_histograms
 from clipsenet.intervals import Asked, bootstrap_queries, difference_intervals, intervals
-from clipsenet.models import without_weights
 from clipsenet.protocol import Benchmark, Protocol, fingerprint
 from clipsenet.recipe import Recipe
 from clipsenet.reporting import Reporter
-from clipsenet.runs import Run, trained_on
+from clipsenet.runs import Run
 from clipsenet.scores import mean_counted
 from clipsenet.settings import override
 from clipsenet.sightings import UNKNOWN, Sightings, Trial
-from clipsenet.training import train
 from clipsenet.trials import search
 
 DRAWS = 2000
@@ -153,31 +152,9 @@ def _score_fold(
             size = "" if study.train_vehicles is None else f"-{study.train_vehicles}"
             first = f"drawn-{study.pretrained.id[:8]}" if weights else "random"
             name = f"from-{first}-fold{number}-seed{seed}{size}"
-            found.setdefault(method, []).append(_embed(_run(recipe, benchmark, study.folder / name, device, reporter), test))
+            run = train_or_go_on(recipe, benchmark, study.folder / name, device, partial(reporter, name))
+            found.setdefault(method, []).append(_embed(run, test))
     return found
-
-
-def _run(recipe: Recipe, benchmark: Benchmark, folder: Path, device: str, reporter: Callable[[str], Reporter]) -> Run:
-    """The run in a folder where it is whole, else what is left of it is trained."""
-    begun = (folder / "recipe.yaml").is_file()
-    if begun and (folder / "last.safetensors").is_file():
-        run = Run.open(folder, "last")
-        if run.epoch == recipe.schedule.epochs:
-            _require_same(run, recipe, benchmark.train)
-            return run
-    return train(recipe, benchmark, folder, device=device, resume=begun, reporter=reporter(folder.name))
-
-
-def _require_same(run: Run, recipe: Recipe, learned: Sightings) -> None:
-    """Refuse a run that was trained otherwise, or on other pictures, than is asked for."""
-    kept, asked = ({**one.to_values(), "model": without_weights(one.model).to_values()} for one in (run.recipe, recipe))
-    other = [name for name in asked if kept[name] != asked[name]]
-    if trained_on(run.folder) != set(zip(learned.vehicle.texts().tolist(), map(short_name, learned.files()), strict=True)):
-        other.append("list, number of folds or of training vehicles")
-    if other:
-        raise ClipsenetError(
-            f"{run.folder} holds a training with another {', '.join(other)}; give another folder with --to, or remove this one"
-        )
 
 
 def _embed(run: Run, pictures: Sightings) -> Features:

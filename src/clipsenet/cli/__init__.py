@@ -14,8 +14,12 @@ from clipsenet.cli.literature import literature
 from clipsenet.cli.measuring import bench_colours, bench_evaluation, bench_training, bench_transfer
 from clipsenet.cli.opening import complain
 from clipsenet.cli.showing import sheet
+from clipsenet.cli.studying import ablate
 from clipsenet.cli.synthesizing import synthesize
 from clipsenet.cli.testing import compare, embed, evaluate
+from clipsenet.cli.weights import check as check_weights
+from clipsenet.cli.weights import fetch as fetch_weights
+from clipsenet.cli.weights import list_ as list_weights
 from clipsenet.errors import ClipsenetError, Interrupted, UsageError
 
 app = typer.Typer(
@@ -25,7 +29,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for _verb in (train, evaluate, embed, compare, inspect, describe, toy, synthesize, sheet):
+for _verb in (train, evaluate, embed, compare, inspect, describe, toy, synthesize, sheet, ablate):
     app.command()(_verb)
 app.command("list")(list_)
 bench_app = typer.Typer(help="Measure: speed and memory, as ratios to a reference in the same run.", no_args_is_help=True)
@@ -38,6 +42,11 @@ runs_app = typer.Typer(help="Runs beside each other, and beside the literature."
 runs_app.command("compare")(compare_runs)
 runs_app.command("literature")(literature)
 app.add_typer(runs_app, name="runs")
+weights_app = typer.Typer(help="Published weights: which there are, fetch one, look into a file.", no_args_is_help=True)
+weights_app.command("list")(list_weights)
+weights_app.command("fetch")(fetch_weights)
+weights_app.command("check")(check_weights)
+app.add_typer(weights_app, name="weights")
 
 
 @app.callback()

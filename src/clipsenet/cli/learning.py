@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from clipsenet.cli.opening import open_benchmark, print_json, use_threads
-from clipsenet.cli.options import AsJson, Data, Device, RecipeName, Set, SkipBroken, Threads
+from clipsenet.cli.options import AsJson, Data, Device, Processes, RecipeName, Set, SkipBroken, Threads
+from clipsenet.errors import UsageError
 
 if TYPE_CHECKING:
     from clipsenet.broken import Part
+    from clipsenet.protocol import Benchmark
     from clipsenet.recipe import Recipe
 
 
@@ -21,10 +23,16 @@ def train(
     resume: Annotated[bool, typer.Option("--resume", help="Go on after the last state saved in --run.")] = False,
     skip_broken: SkipBroken = False,
     device: Device = "auto",
+    processes: Processes = 1,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Measure one step on this device, say what fits, and write nothing.")
+    ] = False,
+    json_: Annotated[bool, typer.Option("--json", help="Print the dry run as JSON.")] = False,
     threads: Threads = None,
 ) -> None:
     """Train a recipe's network; the result is a run folder."""
-    from clipsenet.console import TrainingConsole, out
+    from clipsenet.console import TrainingConsole, out, watching
+    from clipsenet.models.wanted import fetch_wanted
     from clipsenet.recipe import load_recipe
     from clipsenet.training import train as train_
 
@@ -32,14 +40,33 @@ def train(
     loaded = load_recipe(recipe, set_ or ())
     folder = run or Path("runs") / loaded.name
     benchmark = open_benchmark(loaded.data, data, _parts(loaded), skip_broken)
+    if json_ and not dry_run:
+        raise UsageError("--json is for --dry-run; a training's figures are in its history.csv")
+    if not resume:
+        with watching() as watch:  # with a bar; whoever trains from Python fetches without
+            fetch_wanted(loaded.model, watch)
+    if dry_run:
+        _print_dry_run(loaded, benchmark, device, json_)
+        return
     console = TrainingConsole()
     try:
-        trained = train_(loaded, benchmark, folder, device=device, resume=resume, reporter=console)
+        trained = train_(loaded, benchmark, folder, device=device, processes=processes, resume=resume, reporter=console)
     finally:
         console.close()
     kept = "last and best" if (folder / "best.safetensors").is_file() else "last"
     out.print(f"saved in {folder} ({kept}); run id {trained.id[:16]}", markup=False)
     out.print(f"next: clipsenet evaluate {folder} --data {data}", markup=False)
+
+
+def _print_dry_run(recipe: "Recipe", benchmark: "Benchmark", device: str, json_: bool) -> None:
+    from clipsenet.benchmarking.fitting import dry_run, rows_of
+    from clipsenet.console import print_rows
+
+    result = dry_run(recipe, benchmark, device)
+    if json_:
+        print_json(result)
+    else:
+        print_rows(("a dry run: nothing was written", ""), rows_of(result))
 
 
 def describe(
@@ -98,7 +125,9 @@ def describe(
 
 
 def list_(
-    what: Annotated[Literal["recipes", "trunks", "benchmarks", "losses", "similarities"], typer.Argument(help="What to list.")],
+    what: Annotated[
+        Literal["recipes", "trunks", "benchmarks", "losses", "similarities", "studies"], typer.Argument(help="What to list.")
+    ],
     json_: AsJson = False,
 ) -> None:
     """The names that recipes and commands take."""
@@ -138,6 +167,10 @@ def _names(what: str) -> dict[str, str]:
         from clipsenet.chain import summaries
 
         return summaries()
+    if what == "studies":
+        from clipsenet.studies import STUDIES
+
+        return {name: f"{one.title}: {', '.join(row.name for row in one.rows)}" for name, one in STUDIES.items()}
     if what == "trunks":
         from clipsenet.models.backbones import list_trunks
 

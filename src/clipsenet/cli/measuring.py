@@ -1,5 +1,6 @@
 """Commands that measure: bench."""
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -20,12 +21,20 @@ def bench_training(
     steps: Annotated[int, typer.Option(min=2, help="Steps of each kind and round.")] = 10,
     rounds: Annotated[int, typer.Option(min=1, help="Rounds of bare steps and of train, in turn.")] = 3,
     set_: Set = None,
+    variant: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="'KEY=VALUE ...'",
+            help="The recipe with these settings is measured, too, in the same rounds; several stand in one word with "
+            "spaces between them, such as 'training.workers=0 images.size=[64,64]'; may be repeated.",
+        ),
+    ] = None,
     device: Device = "auto",
     threads: Threads = None,
     json_: AsJson = False,
 ) -> None:
-    """Where a training step's time goes, and train against the bare step on tensors in memory."""
-    from clipsenet.benchmarking.training import measure, rows_of
+    """Where a training step's time goes, train against the bare step on tensors in memory, and against variants."""
+    from clipsenet.benchmarking.training import measure, rows_of, variant_rows_of
     from clipsenet.console import out, print_rows
     from clipsenet.recipe import load_recipe
 
@@ -37,6 +46,7 @@ def bench_training(
         device=device,
         steps=steps,
         rounds=rounds,
+        variants={words: load_recipe(recipe, [*(set_ or ()), *assignments_of(words)]) for words in variant or ()},
     )
     if json_:
         print_json(result)
@@ -45,6 +55,28 @@ def bench_training(
         f"{loaded.name}, {result['pictures_per_step']} pictures a step, {result['steps']} steps of each kind", markup=False
     )
     print_rows(("figure", "value"), rows_of(result))
+    if variant:
+        titles = ("variant", "pictures a step", "train step", "ratio to the recipe as it is", "pictures in the cache")
+        print_rows(titles, variant_rows_of(result))
+
+
+def assignments_of(words: str) -> list[str]:
+    """The assignments of one ``--variant``, split at spaces as a shell does; a value with a space stands in quotes.
+
+    Raises:
+        UsageError: a quote that is not closed, nothing inside, or a word that assigns nothing.
+    """
+    try:
+        found = shlex.split(words)
+    except ValueError as error:
+        raise UsageError(f"--variant {words!r}: {error}; wanted 'KEY=VALUE ...'") from error
+    without = [word for word in found if "=" not in word]
+    if without or not found:
+        raise UsageError(
+            f"--variant {words!r}: {f'{without[0]!r} assigns nothing' if without else 'empty'}; wanted 'KEY=VALUE ...', for "
+            "instance 'training.workers=0', and quotes around a value with a space in it"
+        )
+    return found
 
 
 def bench_evaluation(

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,9 +32,9 @@ def open_run(folder: Path, checkpoint: str | None) -> "Run":
     """Open a run folder with the checkpoint of ``--checkpoint``."""
     from clipsenet.runs import Run
 
-    if checkpoint not in (None, "last", "best"):
-        raise UsageError(f"--checkpoint {checkpoint}: choose from last, best")
-    return Run.open(folder, checkpoint)  # type: ignore[arg-type]
+    if checkpoint is not None and re.fullmatch(r"last|best|epoch-\d+", checkpoint) is None:
+        raise UsageError(f"--checkpoint {checkpoint}: choose from last, best, epoch-N")
+    return Run.open(folder, checkpoint)
 
 
 def open_benchmark(settings: "DataSettings", data: Path, parts: Sequence["Part"], skip_broken: bool) -> "Benchmark":

@@ -21,7 +21,8 @@ class TrunkSettings(Settings):
 
     trunk: str = Field(default="resnet50", description="Any network of timm, or IBN-Net's; see: clipsenet list trunks.")
     weights: Path | None = Field(
-        default=None, description="A local file of pretrained weights, or a run's checkpoint; none: random."
+        default=None,
+        description="A file of pretrained weights, a run's checkpoint, or a name of: clipsenet weights list; none: random.",
     )
     pooling: Pooling = Field(default="gap", description="gap, gem, or own (as the trunk itself pools).")
     last_stride: Literal[1, 2] | None = Field(default=None, description="Of a ResNet's last stage; none: the trunk's own.")

@@ -3,6 +3,7 @@
 from typing import Literal
 
 import numpy as np
+import torch
 from jaxtyping import Float, Int
 from pydantic import Field, model_validator
 from torch import Tensor, nn
@@ -78,6 +79,7 @@ class ClipSenet(nn.Module):
         dim: the embeddings' length.
         mean, std: the pixel statistics that pictures must be normalised with.
         frozen: names of branches that stay in evaluation mode and learn nothing.
+        norms_frozen: whether BatchNorm in the branches stays in evaluation mode.
 
     Raises:
         UsageError, ClipsenetError: a part that is unknown or does not fit.
@@ -92,6 +94,7 @@ class ClipSenet(nn.Module):
         super().__init__()
         self.settings = settings
         self.frozen: frozenset[str] = frozenset()
+        self.norms_frozen = False
         self.appearance = None if settings.appearance is None else Trunk(settings.appearance, size, self.APPEARANCE)
         if self.appearance is not None:
             statistics = statistics or (self.appearance.mean, self.appearance.std)
@@ -115,10 +118,10 @@ class ClipSenet(nn.Module):
     def branches(self, images: Float[Tensor, "batch 3 height width"]) -> dict[str, Float[Tensor, "batch _"]]:
         """``T_a`` (equation 1) and ``T_s`` (equation 2) of those branches that there are."""
         found = {}
-        if self.appearance is not None:
-            found["T_a"] = self.appearance(images)
-        if self.semantics is not None:
-            found["T_s"] = self.semantics(images)
+        for name, symbol, branch in (("appearance", "T_a", self.appearance), ("semantics", "T_s", self.semantics)):
+            if branch is not None:
+                with torch.set_grad_enabled(torch.is_grad_enabled() and name not in self.frozen):
+                    found[symbol] = branch(images)
         return found
 
     def join(self, branches: dict[str, Float[Tensor, "batch _"]], places: Int[Tensor, " batch"]) -> Vectors:
@@ -196,20 +199,30 @@ class ClipSenet(nn.Module):
         return found[name]
 
     def freeze(self, *names: str) -> None:
-        """Let branches learn nothing: no gradient, no running statistics, no dropout.
+        """Let these branches learn nothing, and the others again: no gradient, no running statistics, no dropout.
 
         Raises:
             UsageError: the network has none of that name.
         """
         for name in names:
-            self.branch(name).requires_grad_(False)
+            self.branch(name)
         self.frozen = frozenset(names)
+        self.train(self.training)
+
+    def freeze_norms(self) -> None:
+        """Let BatchNorm in the branches keep its running statistics and normalise by them; its weights still learn."""
+        self.norms_frozen = True
         self.train(self.training)
 
     def train(self, mode: bool = True) -> "ClipSenet":
         super().train(mode)
         for name in self.frozen:
             self.branch(name).eval()
+        if self.norms_frozen:
+            for branch in (self.appearance, self.semantics):
+                for module in branch.modules() if branch is not None else ():
+                    if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                        module.eval()
         return self
 
     def _length_of(self, symbol: str) -> int:

@@ -9,6 +9,7 @@ from timm.layers.pos_embed import resample_abs_pos_embed
 from torch import Tensor
 
 from clipsenet.errors import ClipsenetError
+from clipsenet.finding import find
 from clipsenet.models.ibn import IBN_TRUNKS
 from clipsenet.models.tinyclip import image_tower, is_clip
 from clipsenet.weights import load_state, read_state
@@ -17,7 +18,7 @@ COUNTER = ".num_batches_tracked"
 
 
 def load_pretrained(network: Any, name: str, path: Path, where: str = "model.", *, projection: bool = False) -> None:
-    """Fill a network of timm, of ``IBN_TRUNKS``, or a CLIP tower, from a local file of its published weights.
+    """Fill a network of timm, of ``IBN_TRUNKS``, or a CLIP tower, from its published weights; in float32, whatever the file is.
 
     A run's checkpoint (``runs/NAME/last.safetensors``) serves as well: its branch of the same name is taken.
 
@@ -27,7 +28,7 @@ def load_pretrained(network: Any, name: str, path: Path, where: str = "model.", 
     Args:
         network: what is filled.
         name: its trunk's name.
-        path: the file.
+        path: the file, or the name of a published one in the cache.
         where: what stands before ``weights`` in the settings, for the message.
         projection: whether the network keeps its head (CLIP's projection).
 
@@ -43,17 +44,16 @@ def load_pretrained(network: Any, name: str, path: Path, where: str = "model.", 
 
 
 def read_weights(path: Path, where: str) -> dict[str, Tensor]:
-    """A state dict from the file that the setting ``<where>weights`` names.
+    """A state dict from the file that the setting ``<where>weights`` names; the network is not used.
+
+    Args:
+        path: a file, or exactly the name of a published one that lies in the cache.
+        where: what stands before ``weights`` in the settings, for the message.
 
     Raises:
-        ClipsenetError: no such file, broken, or with more than tensors in it.
+        ClipsenetError: no such file, not the one that was published, broken, or with more than tensors in it.
     """
-    if not path.is_file():
-        raise ClipsenetError(
-            f"{where}weights: found no file {path}; give yours with --set {where}weights=PATH (where published ones come from: "
-            f"docs/network.md), or begin at random with --set {where}weights=null"
-        )
-    return read_state(path)
+    return read_state(find(path, where))
 
 
 def _branch_of_run(state: Mapping[str, Tensor], where: str) -> Mapping[str, Tensor]:

@@ -33,7 +33,8 @@ class SemanticsSettings(Settings):
         description="A vision transformer of timm (TinyCLIP 40M/32 by default), or auto-pruned: sizes from the weights' file.",
     )
     weights: Path | None = Field(
-        default=None, description="A local file of pretrained weights, Microsoft's or timm's; none: random."
+        default=None,
+        description="A file of pretrained weights, Microsoft's or timm's, or a name of: clipsenet weights list; none: random.",
     )
     projection: int | None = Field(default=512, ge=1, description="T_s after CLIP's projection to so many; none: before it.")
     size: tuple[Pixels, Pixels] | None = Field(

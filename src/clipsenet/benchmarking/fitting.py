@@ -1,0 +1,161 @@
+"""A dry run: does a recipe's step fit into this device's memory, and how long does it take?"""
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import psutil
+import torch
+
+from clipsenet.assembling import assemble
+from clipsenet.averaging import MovingAverage
+from clipsenet.benchmarking.peaks import peak_memory
+from clipsenet.devices import make_fabric
+from clipsenet.loading import SightingImages, make_loader
+from clipsenet.models import resolved
+from clipsenet.models.wanted import fetch_wanted
+from clipsenet.preparing import prepare_trunks
+from clipsenet.protocol import Benchmark
+from clipsenet.recipe import Recipe
+from clipsenet.sampling import IdentitySampler
+from clipsenet.stepping import Stepper
+from clipsenet.transforms import make_train_transform
+
+GB = 1e9
+
+COUNTS = ("pictures_per_step", "steps_per_epoch", "epochs")
+
+
+@dataclass(frozen=True)
+class Tried:
+    """One size of pieces that was tried.
+
+    Attributes:
+        micro_batch: pictures that went through the trunks at once.
+        fits: whether memory sufficed.
+        seconds: of a step, where it did.
+        peak_gb: memory that the step took at its peak, with weights and optimiser: of the GPU; on a CPU of this process.
+    """
+
+    micro_batch: int
+    fits: bool
+    seconds: float | None
+    peak_gb: float | None
+
+
+def dry_run(recipe: Recipe, benchmark: Benchmark, device: str = "auto") -> dict[str, Any]:
+    """Do two steps (the first warms up) on real pictures and measure the second; nothing is written.
+
+    On a GPU, a step that does not fit is tried again with half as many pictures through the trunks at once, down to 2. On a
+    CPU memory is everybody's: what the step took, and what is free now, is all that can be said.
+
+    Args:
+        recipe: as for ``train``.
+        benchmark: its training pictures.
+        device: as for ``train``.
+
+    Raises:
+        ClipsenetError: as ``train``.
+    """
+    fetch_wanted(recipe.model)
+    recipe = recipe.model_copy(update={"model": resolved(recipe.model, benchmark.train)})
+    fabric = make_fabric(device, recipe.training.precision)
+    on_gpu = fabric.device.type == "cuda"
+    pictures = recipe.sampler.vehicles * recipe.sampler.pictures
+    size = min(recipe.training.micro_batch or pictures, pictures)
+    tried: list[Tried] = []
+    while True:
+        try:
+            tried.append(_try(recipe, benchmark, device, size))
+            break
+        except torch.OutOfMemoryError:
+            tried.append(Tried(size, fits=False, seconds=None, peak_gb=None))
+            torch.cuda.empty_cache()
+            if size <= 2:
+                break
+            size = max(2, size // 2)
+    steps = len(IdentitySampler(benchmark.train.vehicle.numbers, recipe.sampler, recipe.seed).batches(0))
+    last = tried[-1]
+    total = torch.cuda.get_device_properties(fabric.device).total_memory / GB if on_gpu else None
+    return {
+        "recipe": recipe.name,
+        "device": torch.cuda.get_device_name(fabric.device) if on_gpu else "cpu",
+        "precision": recipe.training.precision,
+        "pictures_per_step": pictures,
+        "steps_per_epoch": steps,
+        "epochs": recipe.schedule.epochs,
+        "tried": [vars(one) for one in tried],
+        "fits": last.fits if on_gpu else None,
+        "gpu_memory_gb": total,
+        "free_memory_gb": psutil.virtual_memory().available / GB,
+        "hours_in_all": None if last.seconds is None else last.seconds * steps * recipe.schedule.epochs / 3600,
+    }
+
+
+def rows_of(result: dict[str, Any]) -> list[tuple[str, str]]:
+    """The figures as a table for people."""
+    rows = [
+        ("device, precision", f"{result['device']}, {result['precision']}"),
+        (
+            "pictures a step, steps an epoch, epochs",
+            f"{result['pictures_per_step']}, {result['steps_per_epoch']}, {result['epochs']}",
+        ),
+    ]
+    for one in result["tried"]:
+        name = f"{one['micro_batch']} pictures through the trunks at once"
+        found = f"{one['seconds']:.2f} s a step, {one['peak_gb']:.2f} GB at the peak" if one["fits"] else "does NOT fit"
+        rows.append((name, found))
+    size, total = result["tried"][-1]["micro_batch"], result["gpu_memory_gb"]
+    if result["fits"] is None:
+        answer = f"cannot be known on a CPU: {result['free_memory_gb']:.1f} GB are free now, for everybody"
+    elif result["fits"]:
+        answer = f"yes, into {total:.1f} GB: --set training.micro_batch={size}"
+    else:
+        answer = f"no, not even {size} pictures into {total:.1f} GB: --set training.checkpointing=true"
+    rows.append(("fits?", answer))
+    if result["hours_in_all"] is not None:
+        rows.append(("without loading and validation", f"{result['hours_in_all']:.1f} hours = seconds x steps x epochs"))
+    return rows
+
+
+def _try(recipe: Recipe, benchmark: Benchmark, device: str, micro_batch: int) -> Tried:
+    fabric = make_fabric(device, recipe.training.precision)
+    on_gpu = fabric.device.type == "cuda"
+    names, vehicle = np.unique(benchmark.train.vehicle.numbers, return_inverse=True)
+    torch.manual_seed(recipe.seed)
+    objective, plain_optimiser = assemble(recipe, len(names))
+    if recipe.training.channels_last:
+        objective.to(memory_format=torch.channels_last)
+    average = None if recipe.training.ema is None else MovingAverage(objective.model, recipe.training.ema)
+    prepare_trunks(objective, recipe.training, fabric)
+    wrapped, optimiser = fabric.setup(objective, plain_optimiser)
+    if average is not None:
+        average.module.to(fabric.device)
+    stepper = Stepper(fabric, objective, wrapped, micro_batch=micro_batch, checkpointing=recipe.training.checkpointing)
+    model = objective.model
+    transform = make_train_transform(recipe.images, model.mean, model.std)
+    sampler = IdentitySampler(vehicle, recipe.sampler, recipe.seed)
+    images, rows = next(make_loader(SightingImages(benchmark.train, transform, recipe.seed), sampler.batches(0)[:1], workers=0))
+    images = images.to(fabric.device)
+    if recipe.training.channels_last:
+        images = images.contiguous(memory_format=torch.channels_last)
+    places = torch.from_numpy(model.place_rows(benchmark.train))[rows].to(fabric.device)
+    labels = torch.from_numpy(vehicle)[rows].to(fabric.device)
+    objective.train()
+    started = 0.0
+    for step in range(2):
+        if on_gpu:
+            torch.cuda.synchronize(fabric.device)
+            torch.cuda.reset_peak_memory_stats(fabric.device)
+        started = time.perf_counter()
+        stepper.gradients(images, places, labels, (recipe.seed, 0, step), lambda values: None)
+        optimiser.step()
+        optimiser.zero_grad()
+        if average is not None:
+            average.update(model)
+    if on_gpu:
+        torch.cuda.synchronize(fabric.device)
+    seconds = time.perf_counter() - started
+    peak = torch.cuda.max_memory_allocated(fabric.device) / GB if on_gpu else peak_memory()
+    return Tried(micro_batch, fits=True, seconds=seconds, peak_gb=peak)

@@ -1,0 +1,91 @@
+"""Several processes as one training: begun, listened to, and ended together."""
+
+import contextlib
+import json
+import multiprocessing
+import os
+import signal
+import tempfile
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedException
+
+from clipsenet import errors
+from clipsenet.errors import ClipsenetError
+
+
+def run_in_processes(fabric: Fabric, work: Callable[..., None], *arguments: Any) -> None:
+    """Call ``work(fabric, *arguments)`` in each of the processes that ``fabric`` was made for, and wait for them.
+
+    An error in one ends all; it is raised here as it was raised there. A signal to this process is handed on, so that all
+    stop at the same step.
+
+    Args:
+        fabric: not launched yet.
+        work: a function of a module, since each process imports it.
+        arguments: pickled for each process.
+
+    Raises:
+        ClipsenetError: what a process raised, or that one died.
+    """
+    threads = max(1, torch.get_num_threads() // fabric.world_size)
+    with tempfile.TemporaryDirectory(prefix="clipsenet-") as told:
+        try:
+            with _handing_signals_on():
+                # bound to the function: Fabric walks through what it is given beside it, and writes into it
+                fabric.launch(partial(_begin, work=work, told=Path(told), threads=threads, arguments=arguments))
+        except (ProcessRaisedException, ProcessExitedException) as error:
+            found = [path for path in Path(told).iterdir() if path.suffix == ".json"]
+            if found:
+                first = min(found, key=lambda path: path.stat().st_mtime_ns)
+                raise _error_of(json.loads(first.read_text(encoding="utf-8"))) from error
+            last = [line for line in str(error).splitlines() if line.strip()][-1]
+            raise ClipsenetError(
+                f"one of {fabric.world_size} training processes ended: {last}; what was saved is whole: go on with --resume"
+            ) from error
+
+
+def _begin(fabric: Fabric, work: Callable[..., None], told: Path, threads: int, arguments: tuple[Any, ...]) -> None:
+    """What each process does: its share of the threads, the work, and a note of what went wrong."""
+    torch.set_num_threads(threads)
+    try:
+        work(fabric, *arguments)
+    except ClipsenetError as error:
+        note = json.dumps({"kind": type(error).__name__, "text": str(error)})
+        half = told / f"{fabric.global_rank}.partial"
+        half.write_text(note, encoding="utf-8")
+        half.rename(half.with_suffix(".json"))
+        raise
+
+
+def _error_of(note: dict[str, str]) -> ClipsenetError:
+    """The error again; one that only a part of the package knows becomes its base."""
+    kind: type[ClipsenetError] = getattr(errors, note["kind"], ClipsenetError)
+    return kind(note["text"])
+
+
+@contextlib.contextmanager
+def _handing_signals_on() -> Iterator[None]:
+    """While open, SIGINT and SIGTERM go on to the processes begun by this one, instead of ending it."""
+
+    def hand_on(number: int, frame: FrameType | None) -> None:
+        for child in multiprocessing.active_children():
+            if child.pid is not None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(child.pid, signal.SIGTERM)
+
+    former: dict[signal.Signals, Any] = {}
+    for wanted in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(ValueError):  # not the main thread
+            former[wanted] = signal.signal(wanted, hand_on)
+    try:
+        yield
+    finally:
+        for wanted, handler in former.items():
+            signal.signal(wanted, handler)
