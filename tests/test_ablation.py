@@ -41,6 +41,10 @@ def test_every_row_of_every_study_is_a_recipe_that_differs(name: str) -> None:
     assert len({recipe.model_copy(update={"name": ""}).to_yaml() for recipe in recipes.values()}) == len(recipes)
     assert {cell.seed for cell in ablation.cells()} == {base.seed, base.seed + 1}
     assert len({cell.folder for cell in ablation.cells()}) == 2 * len(recipes)
+    epochs = (8, 12, 16, 20, 24) if name == "losses" else ()
+    for cell in ablation.cells():
+        assert cell.recipe.training.keep_epochs == epochs
+        assert cell.checkpoints == (tuple(f"epoch-{epoch}" for epoch in epochs) or ("last",))
     for recipe in recipes.values():
         assert recipe.optimiser == base.optimiser
         assert recipe.images == base.images
@@ -144,6 +148,14 @@ def test_the_ablate_command_writes_table_and_figure(run, toy_folder: Path, tmp_p
     assert (tmp_path / "study" / "losses.png").read_bytes().startswith(b"\x89PNG")
     text = (tmp_path / "study" / "losses.md").read_text()
     assert "baseline, triplet | epoch-8 | plain | 1 |" in text
+    cell = tmp_path / "study" / "baseline-triplet" / "seed-0"
+    for checkpoint in ("epoch-8", "last"):
+        scored = run("evaluate", cell, "--data", toy_folder, "--checkpoint", checkpoint, "--similarity", "cosine")
+        assert scored.code == 0, scored.err
+        assert f"{checkpoint}, epoch 8" in scored.out
+    missing = run("evaluate", cell, "--data", toy_folder, "--checkpoint", "epoch-7")
+    assert missing.code == 1
+    assert "no checkpoint 'epoch-7' (it was not kept: training.keep_epochs); found best, epoch-8, last" in missing.err
     again = run(*short, "--print")
     assert again.code == 0, again.err
     assert "baseline, triplet" in again.out

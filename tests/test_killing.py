@@ -1,9 +1,11 @@
 """``kill -9`` in an epoch, or in the middle of a save: nothing that was saved is lost, and the rest is as if nothing was."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -99,3 +101,21 @@ def test_a_killed_training_goes_on_as_if_nothing_was(
         one.pop("pictures_per_second")
     assert ours == theirs
     assert not list(folder.glob(".*.partial"))
+
+
+@pytest.mark.slow
+def test_a_polite_kill_of_the_whole_group_is_saved(toy_folder: Path, tmp_path: Path) -> None:
+    """As a scheduler or a service manager sends it: to the workers that open pictures, too."""
+    words = [sys.executable, "-m", "clipsenet", "train", str(ROOT / "recipes" / "toy.yaml"), "--data", str(toy_folder)]
+    words += ["--run", str(tmp_path / "a"), "--device", "cpu", "--threads", "1"]
+    for one in ("images.size=[32, 32]", "schedule.epochs=400", "training.workers=1"):
+        words += ["--set", one]
+    begun = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    deadline = time.monotonic() + 120
+    while not (tmp_path / "a" / "resume.safetensors").exists() and begun.poll() is None:
+        assert time.monotonic() < deadline, "no epoch was finished"
+        time.sleep(0.1)
+    os.killpg(begun.pid, signal.SIGTERM)
+    _, errors = begun.communicate(timeout=120)
+    assert begun.returncode == 130, errors
+    assert "and saved; go on with the same command" in errors

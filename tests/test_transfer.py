@@ -90,7 +90,7 @@ def test_the_transfer_command_trains_every_fold_once_and_goes_on(run, toy_folder
     assert {path.name: path.stat().st_mtime_ns for path in tmp_path.glob("*/last.safetensors")} == folders
     other = run(*words, "--set", "sampler.vehicles=5")
     assert other.code == 1
-    assert "holds a training with another sampler; give another folder with --to" in other.err
+    assert "holds a training with another sampler.vehicles; give another folder with --to" in other.err
     dealt = run(*[3 if word == 2 else word for word in words])
     assert dealt.code == 1
     assert "another list, number of folds or of training vehicles" in dealt.err

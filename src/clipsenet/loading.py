@@ -142,8 +142,9 @@ def _collate(items: list[tuple[Float[Tensor, "3 height width"], int] | Exception
 
 
 def _begin_worker(_: int) -> None:
-    """Leave Ctrl-C to the process that can save: its workers end with it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Leave Ctrl-C, and a polite kill of the whole group, to the process that can save: its workers end with it."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _begin_yielding_worker(number: int) -> None:

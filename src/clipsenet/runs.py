@@ -235,4 +235,4 @@ def _named_as_now(state: dict[str, Tensor], format_: int) -> dict[str, Tensor]:
 
 def _checkpoints(folder: Path) -> str:
     found = [path.stem for path in sorted(folder.glob("*.safetensors")) if path.name != RESUME]
-    return " and ".join(found) or "none"
+    return ", ".join(found) or "none"

@@ -109,7 +109,7 @@ def draw_sheet(sightings: Sightings, vehicles: Sequence[str], cameras: Sequence[
     return sheet
 
 
-def save_sheet(sheet: Image.Image, file: Path) -> None:
+def save_picture(image: Image.Image, file: Path) -> None:
     """Write it whole, as PNG or JPEG by its ending.
 
     Raises:
@@ -119,7 +119,7 @@ def save_sheet(sheet: Image.Image, file: Path) -> None:
     kind = kinds.get(file.suffix.lower())
     if kind is None:
         raise ClipsenetError(f"{file}: found the ending '{file.suffix}', wanted .png or .jpg")
-    write_whole(file, lambda partial: sheet.save(partial, kind, quality=88, optimize=True))
+    write_whole(file, lambda partial: image.save(partial, kind, quality=88, optimize=True))
 
 
 def _rows(sightings: Sightings, vehicle: str) -> Int[np.ndarray, " rows"]:

@@ -56,7 +56,7 @@ def _only_map(value: float) -> Triple:
 
 COMPONENTS = Study(
     "components",
-    "Components (Table IV), with TinyCLIP alone",
+    "Components (Table IV, and TinyCLIP alone)",
     (
         Row("baseline", "baseline (CNN alone)", (*CNN_ALONE, *WITHOUT_ROWS), (86.7, 96.8, 97.9)),
         Row("sem", "+SEM", (*WITHOUT_AFEM, *WITHOUT_ROWS), (87.3, 97.0, 97.6)),

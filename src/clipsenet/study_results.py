@@ -56,7 +56,12 @@ class Findings:
     @property
     def complete(self) -> bool:
         """Whether every cell is scored."""
-        return all(cell.done for cell in self.ablation.cells())
+        return self.done == len(self.ablation.cells())
+
+    @property
+    def done(self) -> int:
+        """How many cells are scored."""
+        return sum(cell.done for cell in self.ablation.cells())
 
 
 def collect(ablation: Ablation) -> Findings:
@@ -103,7 +108,7 @@ def as_values(findings: Findings) -> dict[str, Any]:
 def titles(findings: Findings) -> tuple[str, ...]:
     """The columns of the table."""
     epochs = ("after",) if findings.ablation.study.epochs else ()
-    return ("network", *epochs, "similarity", "seeds", *SCORES, "the paper's, re-ranked")
+    return ("network", *epochs, "similarity", "seeds", *SCORES, "the paper's (VeRi-776, re-ranked)")
 
 
 def texts(findings: Findings) -> list[tuple[str, ...]]:
@@ -128,8 +133,7 @@ def page(findings: Findings, command: str, picture: str) -> str:
     study, base = findings.ablation.study, findings.ablation.base
     lines = [f"# {study.title}", "", f"Made by `{command}`; not to be edited by hand.", ""]
     if not findings.complete:
-        done = sum(cell.done for cell in findings.ablation.cells())
-        lines += [f"**Not complete**: {done} of {len(findings.ablation.cells())} trainings are scored.", ""]
+        lines += [f"**Not complete**: {findings.done} of {len(findings.ablation.cells())} trainings are scored.", ""]
     lines += [f"* Base: recipe `{base.name}`, {base.schedule.epochs} epochs, seeds {_listed(findings.ablation.seeds)}."]
     lines += [f"* {study.note}"] if study.note else []
     if findings.cards:

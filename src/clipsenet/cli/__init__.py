@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from clipsenet.cli.comparing import compare as compare_runs
+from clipsenet.cli.figuring import curves, history, ranks
 from clipsenet.cli.inspecting import inspect
 from clipsenet.cli.learning import describe, list_, toy, train
 from clipsenet.cli.literature import literature
@@ -38,6 +39,10 @@ bench_app.command("evaluation")(bench_evaluation)
 bench_app.command("colours")(bench_colours)
 bench_app.command("transfer")(bench_transfer)
 app.add_typer(bench_app, name="bench")
+figure_app = typer.Typer(help="Figures of runs.", no_args_is_help=True)
+for _figure in (ranks, curves, history):
+    figure_app.command()(_figure)
+app.add_typer(figure_app, name="figure")
 runs_app = typer.Typer(help="Runs beside each other, and beside the literature.", no_args_is_help=True)
 runs_app.command("compare")(compare_runs)
 runs_app.command("literature")(literature)

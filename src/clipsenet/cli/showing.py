@@ -19,10 +19,10 @@ def sheet(
 ) -> None:
     """A contact sheet: vehicles in rows, cameras in columns, look-alikes marked."""
     from clipsenet.cli.measuring import read_without
-    from clipsenet.sheet import choose_cameras, choose_vehicles, draw_sheet, save_sheet
+    from clipsenet.sheet import choose_cameras, choose_vehicles, draw_sheet, save_picture
 
     found = read_without(pictures, leave_out)
     names = show or choose_vehicles(found, vehicles)
     columns = choose_cameras(found, names, cameras)
-    save_sheet(draw_sheet(found, names, columns, side), to)
+    save_picture(draw_sheet(found, names, columns, side), to)
     typer.echo(f"{len(names)} vehicles in {len(columns)} cameras, in {to}")

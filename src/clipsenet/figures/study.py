@@ -2,17 +2,10 @@
 
 from pathlib import Path
 
-import matplotlib as mpl
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
-from clipsenet.files import write_whole
+from clipsenet.figures.style import COLOURS, LINES, MARKS, drawing
 from clipsenet.study_results import Findings, Result
-
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-"""Okabe and Ito 2008: told apart by colour-blind readers, too; marks and lines differ as well."""
-
-MARKS = ("o", "s", "^", "D", "v", "P", "X")
 
 
 def draw_study(findings: Findings, path: Path) -> None:
@@ -22,15 +15,14 @@ def draw_study(findings: Findings, path: Path) -> None:
         ClipsenetError: the file cannot be written.
     """
     curves = bool(findings.ablation.study.epochs)
-    with mpl.rc_context({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False}):
-        height = 3.8 if curves else 1.4 + 0.42 * len(findings.ablation.rows)
-        figure = Figure(figsize=(7.2, height), layout="constrained")
+    height = 3.8 if curves else 1.4 + 0.42 * len(findings.ablation.rows)
+    with drawing(7.2, height, path) as figure:
         axes = figure.add_subplot()
         (_curves if curves else _dots)(axes, findings)
-        seeds = len(findings.ablation.seeds)
-        axes.set_title(f"{findings.ablation.study.title}; {seeds} seed{'s' if seeds > 1 else ''}", loc="left", fontsize=9)
+        cells, seeds = len(findings.ablation.cells()), len(findings.ablation.seeds)
+        how_many = f"{seeds} seed{'s' if seeds > 1 else ''}" if findings.complete else f"{findings.done} of {cells} trainings"
+        axes.set_title(f"{findings.ablation.study.title}; {how_many}", loc="left", fontsize=9)
         figure.legend(loc="outside lower center", ncols=2, frameon=False)
-        write_whole(path, lambda partial: figure.savefig(partial, format="png", dpi=140))
 
 
 def _dots(axes: Axes, findings: Findings) -> None:
@@ -61,9 +53,8 @@ def _dots(axes: Axes, findings: Findings) -> None:
 
 def _curves(axes: Axes, findings: Findings) -> None:
     """MAP over the epochs: a colour for each row, a line style for each similarity."""
-    styles = ("-", "--", ":", "-.")
     for number, row in enumerate(findings.ablation.rows):
-        for style, similarity in zip(styles, _similarities(findings), strict=False):
+        for style, similarity in zip(LINES, _similarities(findings), strict=False):
             points = [one for one in _of(findings, similarity) if one.row.name == row.name]
             if points:
                 epochs = [int(one.checkpoint.removeprefix("epoch-")) for one in points]

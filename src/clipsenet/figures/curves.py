@@ -1,0 +1,150 @@
+"""Curves of an evaluation: CMC, precision against recall, and how far same and different vehicles lie apart."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, Int
+from matplotlib.axes import Axes
+
+from clipsenet.features import Features
+from clipsenet.figures.style import COLOURS, LINES, drawing
+from clipsenet.history import read_history
+from clipsenet.protocol import JunkRule
+from clipsenet.similarity import cosine
+from clipsenet.trials import Evaluation
+
+RECALL = np.linspace(0, 1, 101)
+
+BINS = np.linspace(-1, 1, 201)
+
+
+def cmc(found: Evaluation, ranks: int = 50) -> Float[np.ndarray, " ranks"]:
+    """The share of queries whose first match stands among the first k, for k = 1 to ``ranks``; the mean over the trials."""
+    of_trials = []
+    for result in found.results:
+        first = np.array([places[0] for places in result.ranking.places if len(places)])
+        of_trials.append((first[:, None] <= np.arange(ranks)).mean(axis=0))
+    mean: Float[np.ndarray, " ranks"] = np.mean(of_trials, axis=0)
+    return mean
+
+
+def precision_recall(found: Evaluation) -> Float[np.ndarray, " levels"]:
+    """The mean over queries of the highest precision at a recall of at least 0, 0.01, ... 1; then over the trials."""
+    of_trials = []
+    for result in found.results:
+        curves = [_precision(places) for places in result.ranking.places if len(places)]
+        of_trials.append(np.mean(curves, axis=0))
+    mean: Float[np.ndarray, " levels"] = np.mean(of_trials, axis=0)
+    return mean
+
+
+@dataclass(frozen=True, eq=False)
+class Spread:
+    """How many pairs of a query and a gallery picture have which cosine, in ``BINS``.
+
+    Attributes:
+        same: pairs of one vehicle; junk is left out.
+        other: pairs of two vehicles.
+    """
+
+    same: Int[np.ndarray, " bins"]
+    other: Int[np.ndarray, " bins"]
+
+
+def spread(features: Features, found: Evaluation, junk: JunkRule) -> Spread:
+    """Count the cosines of all pairs of all trials, block by block.
+
+    Args:
+        features: of the test pictures.
+        found: tells the trials.
+        junk: pairs that this rule leaves out are no pairs; ``same-file`` leaves in what one camera saw.
+    """
+    same, other = np.zeros(len(BINS) - 1, dtype=np.int64), np.zeros(len(BINS) - 1, dtype=np.int64)
+    vehicle, camera = found.test.vehicle.numbers, found.test.camera.numbers
+    for result in found.results:
+        query, gallery = result.trial.query, result.trial.gallery
+        for part, values in cosine(features[query], features[gallery]):
+            asked = query[part]
+            alike = vehicle[asked][:, None] == vehicle[gallery][None, :]
+            left = asked[:, None] != gallery[None, :]
+            if junk != "same-file":
+                seen_here = (camera[asked][:, None] == camera[gallery][None, :]) & (camera[asked] >= 0)[:, None]
+                left &= ~(seen_here & alike) if junk == "same-camera" else ~seen_here
+            inside = np.clip(values, -1, 1)
+            same += np.histogram(inside[alike & left], BINS)[0]
+            other += np.histogram(inside[~alike & left], BINS)[0]
+    return Spread(same, other)
+
+
+def draw_curves(runs: Sequence[tuple[str, Evaluation, Spread]], path: Path) -> None:
+    """CMC, precision against recall, and similarities of same and different vehicles, side by side.
+
+    Raises:
+        ClipsenetError: the file cannot be written.
+    """
+    with drawing(9.6, 3.4, path) as figure:
+        left, middle, right = figure.subplots(1, 3)
+        for number, (name, found, pairs) in enumerate(runs):
+            colour, line = COLOURS[number % len(COLOURS)], LINES[number % len(LINES)]
+            shares = 100 * cmc(found)
+            left.plot(np.arange(1, len(shares) + 1), shares, line, color=colour, label=f"{name}, R1 {shares[0]:.1f}")
+            middle.plot(100 * RECALL, 100 * precision_recall(found), line, color=colour)
+            _histograms(right, pairs, colour, line)
+        left.set(xlabel="rank k", ylabel="first match within k, %", xscale="log")
+        left.set_xticks([1, 2, 5, 10, 20, 50], ["1", "2", "5", "10", "20", "50"])
+        middle.set(xlabel="recall, %", ylabel="precision, %", ylim=(0, 102))
+        right.set(xlabel="cosine", ylabel="share of pairs in 0.01")
+        for axes in (left, middle, right):
+            axes.grid(color="#dddddd", linewidth=0.6)
+        figure.legend(loc="outside lower center", ncols=3, frameon=False)
+
+
+def draw_history(folders: Mapping[str, Path], path: Path) -> None:
+    """Losses and validation scores over the epochs, a colour for each run.
+
+    Raises:
+        ClipsenetError: the file cannot be written.
+    """
+    with drawing(8.0, 3.2, path) as figure:
+        losses, scores = figure.subplots(1, 2)
+        for number, (name, folder) in enumerate(folders.items()):
+            rows = read_history(folder)
+            colour = COLOURS[number % len(COLOURS)]
+            parts = sorted({key for row in rows for key in row if key.startswith("loss.")})
+            for style, key in zip(LINES, parts, strict=False):
+                _line(losses, rows, key, colour, style, f"{name}, {key.removeprefix('loss.')}")
+            for style, key in zip(LINES, ("validation.mAP", "validation.R1", "test.mAP", "test.R1"), strict=True):
+                _line(scores, rows, key, colour, style, f"{name}, {key.replace('.', ' ')}")
+        losses.set(xlabel="epoch", ylabel="loss, weighted")
+        scores.set(xlabel="epoch", ylabel="%")
+        for axes in (losses, scores):
+            axes.grid(color="#dddddd", linewidth=0.6)
+            if axes.get_legend_handles_labels()[0]:
+                axes.legend(frameon=False, fontsize=8)
+
+
+def _precision(places: Int[np.ndarray, " matches"]) -> Float[np.ndarray, " levels"]:
+    """Of one query: the k-th match at place p has precision k / (p + 1) at recall k / matches."""
+    order = np.arange(1, len(places) + 1)
+    highest = np.maximum.accumulate((order / (places + 1))[::-1])[::-1]  # at this recall or a higher one
+    needed = np.maximum(1, np.ceil(RECALL * len(places) - 1e-9)).astype(int)
+    found: Float[np.ndarray, " levels"] = highest[needed - 1]
+    return found
+
+
+def _histograms(axes: Axes, pairs: Spread, colour: str, line: str) -> None:
+    middle = (BINS[:-1] + BINS[1:]) / 2
+    for counts, filled in ((pairs.same, True), (pairs.other, False)):
+        shares = counts / max(1, counts.sum())
+        axes.plot(middle, shares, line, color=colour, linewidth=1.4 if filled else 0.8)
+        if filled:
+            axes.fill_between(middle, shares, color=colour, alpha=0.18, linewidth=0)
+
+
+def _line(axes: Axes, rows: Sequence[Mapping[str, float]], key: str, colour: str, style: str, label: str) -> None:
+    points = [(row["epoch"], row[key]) for row in rows if key in row]
+    if points:
+        factor = 1 if key.startswith("loss") else 100
+        axes.plot([x for x, _ in points], [factor * y for _, y in points], style, color=colour, label=label)

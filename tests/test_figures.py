@@ -1,0 +1,152 @@
+"""Figures of runs: what they show is what was found, and every picture has its place."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from clipsenet.errors import ClipsenetError, UsageError
+from clipsenet.features import Features
+from clipsenet.figures.curves import BINS, cmc, draw_history, precision_recall, spread
+from clipsenet.figures.looking import look, with_own_names
+from clipsenet.figures.rank_lists import Query, choose_queries, draw_rank_lists
+from clipsenet.figures.style import ASKED, RIGHT, WRONG
+from clipsenet.protocol import Benchmark, Protocol
+from clipsenet.runs import Run
+from clipsenet.sightings import Sightings, Trial
+from clipsenet.trials import Evaluation, search
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> tuple[Features, tuple[Trial, ...]]:
+    """Two queries against five pictures; cosines that can be checked by eye.
+
+    Query 0 (vehicle a): its matches stand second (c1) and fourth (c2); query 1 (vehicle b): its match is first.
+    """
+    names = ["qa", "qb", "g0", "g1", "g2", "g3", "g4"]
+    vehicle = ["a", "b", "c", "a", "b", "a", "a"]
+    camera = ["0", "0", "1", "1", "1", "2", "0"]
+    for number, name in enumerate(names):
+        size = (40, 20) if number % 2 else (10, 60)
+        Image.new("RGB", size, (10 + 30 * number, 0, 200)).save(tmp_path / f"{name}.png")
+    sightings = Sightings.of([str(tmp_path / f"{name}.png") for name in names], vehicle=vehicle, camera=camera)
+    angle = np.radians([0, 90, 10, 20, 70, 40, 0])  # g4: query 0's vehicle in its own camera, junk
+    vectors = np.stack([np.cos(angle), np.sin(angle)], axis=1).astype(np.float32)
+    trial = Trial(np.array([0, 1]), np.array([2, 3, 4, 5, 6]))
+    return Features(sightings, vectors, "made up"), (trial,)
+
+
+@pytest.fixture
+def found(made: tuple[Features, tuple[Trial, ...]]) -> Evaluation:
+    features, trials = made
+    return search(features, trials, Protocol())["same-camera"]
+
+
+def test_curves_are_those_of_the_places(found: Evaluation) -> None:
+    places = [result.tolist() for result in found.results[0].ranking.places]
+    assert places == [[1, 2], [0]]  # 10 degrees (c), 20 (a), 40 (a), 70 (b); 70 (b), ...
+    assert cmc(found, 3).tolist() == [0.5, 1.0, 1.0]
+    # query 0: precision 1/2 at recall 1/2, 2/3 at recall 1, and so at least 2/3 at any lower one; query 1: 1 throughout
+    assert precision_recall(found)[[0, 50, 51, 100]].tolist() == pytest.approx([5 / 6] * 4)
+    other = precision_recall(replace(found, results=found.results))
+    assert other.tolist() == sorted(other.tolist(), reverse=True)
+
+
+def test_the_histogram_counts_every_pair_but_junk(made: tuple[Features, tuple[Trial, ...]], found: Evaluation) -> None:
+    features, _ = made
+    pairs = spread(features, found, "same-camera")
+    assert pairs.same.sum() == 3  # a: g1, g3 (g4 is junk); b: g2
+    assert pairs.other.sum() == 2 * 5 - 3 - 1
+    assert pairs.same[np.digitize(np.cos(np.radians(20)), BINS) - 1] >= 1
+    kept = spread(features, found, "same-file")
+    assert kept.same.sum() == 4
+    assert kept.other.sum() == 6
+
+
+def test_queries_are_chosen_by_average_precision_or_name(found: Evaluation) -> None:
+    assert choose_queries(found, "worst", 1) == [Query(0, 0)]
+    assert choose_queries(found, "best", 1) == [Query(0, 1)]
+    assert sorted(one.number for one in choose_queries(found, "random", 5, seed=3)) == [0, 1]
+    assert choose_queries(found, "random", 1, seed=3) == choose_queries(found, "random", 1, seed=3)
+    assert choose_queries(found, "qb.png, qa.png", 9) == [Query(0, 1), Query(0, 0)]
+    with pytest.raises(UsageError, match=r"no query 'g0\.png': give worst, best, random, or the file of a query"):
+        choose_queries(found, "g0.png", 1)
+
+
+def test_a_query_without_a_match_is_not_chosen_and_not_found(made: tuple[Features, tuple[Trial, ...]]) -> None:
+    features, _ = made
+    trial = Trial(np.array([0, 2]), np.array([3, 4, 5]))
+    lonely = search(features, (trial,), Protocol())["same-camera"]
+    assert choose_queries(lonely, "worst", 9) == [Query(0, 0)]
+    with pytest.raises(ClipsenetError, match=r"query g0\.png has no match in the gallery"):
+        choose_queries(lonely, "g0.png", 1)
+    with pytest.raises(ClipsenetError, match="nothing to show"):
+        draw_rank_lists([("x", lonely)], [])
+
+
+@pytest.mark.parametrize("first", [1, 5, 50])
+def test_rank_lists_frame_right_and_wrong_ones_in_order(found: Evaluation, first: int) -> None:
+    image = draw_rank_lists([("run", found)], [Query(0, 0)], first=first, side=40)
+    pixels = np.asarray(image)
+    corner = pixels[10, 8:]  # through the frames' upper edges
+    changes = [tuple(one) for one in corner[np.any(np.diff(corner.astype(int), axis=0, prepend=-1) != 0, axis=1)]]
+    frames = [colour for colour in changes if colour in (ASKED, RIGHT, WRONG)]
+    wanted = [ASKED, WRONG, RIGHT, RIGHT, WRONG]  # query; c, a, a, b; the junk picture is not there
+    assert frames == wanted[: first + 1]
+    two = draw_rank_lists([("a", found), ("b", found)], [Query(0, 0), Query(0, 1)], first=first, side=40)
+    assert two.height > 3 * image.height
+    assert two.width > image.width
+
+
+def test_signs_tell_without_colour(found: Evaluation) -> None:
+    """The discs of a right and a wrong picture differ in grey, too: tick and cross are other shapes."""
+    grey = np.asarray(draw_rank_lists([("run", found)], [Query(0, 0)], side=40).convert("L")).astype(int)
+    cell = 40 + 8 + 8
+    discs = [grey[12:34, 8 + place * cell + 8 + 4 : 8 + place * cell + 8 + 26] > 200 for place in (1, 2)]
+    assert (discs[0] != discs[1]).sum() > 20
+
+
+def test_a_look_is_what_evaluate_scores(toy_benchmark: Benchmark, toy_run: Run, tmp_path: Path) -> None:
+    from clipsenet.evaluation import evaluate
+
+    seen = look(toy_run, toy_benchmark)
+    card = evaluate(toy_run, toy_benchmark, toy_run.recipe.evaluation.model_copy(update={"reference": "none"}))
+    assert seen.found.scores()["mAP"] == card.scores["mAP"]
+    assert 100 * cmc(seen.found)[0] == pytest.approx(100 * card.scores["R1"])
+    seen.features.save(tmp_path / "features")
+    again = look(toy_run, toy_benchmark, features=tmp_path / "features")
+    assert again.found.scores() == seen.found.scores()
+    assert [name for name, _ in with_own_names([seen])] == ["toy"]
+    with pytest.raises(UsageError, match="named twice"):
+        with_own_names([seen, seen])
+
+
+def test_the_commands_write_pictures(run, toy_folder: Path, toy_run: Run, tmp_path: Path) -> None:
+    for kind, words in (
+        ("ranks", ["--data", toy_folder, "--first", 3, "--count", 2, "--queries", "random"]),
+        ("curves", ["--data", toy_folder, "--similarity", "k-reciprocal:k1=4,k2=2,original=0.3"]),
+        ("history", []),
+    ):
+        result = run("figure", kind, toy_run.folder, "--to", tmp_path / f"{kind}.png", *words)
+        assert result.code == 0, result.err
+        with Image.open(tmp_path / f"{kind}.png") as image:
+            assert image.width > 300
+            assert len(np.unique(np.asarray(image.convert("L")))) > 10, "not an empty page"
+    refused = run("figure", "ranks", toy_run.folder, "--data", toy_folder, "--to", tmp_path / "a.gif")
+    assert refused.code == 1
+    assert "found the ending '.gif', wanted .png or .jpg" in refused.err
+    wrong = run("figure", "ranks", toy_run.folder, "--data", toy_folder, "--to", "a.png", "--set", "optimiser.rate=1")
+    assert wrong.code == 2
+    assert "a figure takes data.* only" in wrong.err
+
+
+def test_a_history_that_is_empty_is_refused(run, toy_run: Run, tmp_path: Path) -> None:
+    draw_history({"toy": toy_run.folder}, tmp_path / "a.png")
+    empty = tmp_path / "run"
+    empty.mkdir()
+    (empty / "recipe.yaml").write_text((toy_run.folder / "recipe.yaml").read_text())
+    result = run("figure", "history", empty, "--to", tmp_path / "b.png")
+    assert result.code == 1
+    assert "has no history: no epoch was finished" in result.err
