@@ -5,10 +5,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
 from clipsenet.claims import claimed, holder
 from clipsenet.continuing import train_or_go_on
+from clipsenet.devices import find_device
 from clipsenet.errors import ClipsenetError, UsageError
 from clipsenet.evaluation import evaluate
 from clipsenet.files import write_text
@@ -158,10 +157,9 @@ def _score(cell: Cell, checkpoint: str, benchmark: Benchmark, device: str, watch
     settings: EvaluationSettings = cell.recipe.evaluation
     alone = settings.model_copy(update={"reference": "none", "slices": (), "intervals": 0, "audit": False})
     run = Run.open(cell.folder, checkpoint)
-    where = torch.device("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else torch.device(device)
-    evaluate(run, benchmark, alone, workers=cell.recipe.training.workers, device=where, watch=watch).save(
-        cell.scorecard(checkpoint)
-    )
+    workers = cell.recipe.training.workers
+    scorecard = evaluate(run, benchmark, alone, workers=workers, device=find_device(device), watch=watch)
+    scorecard.save(cell.scorecard(checkpoint))
 
 
 def _applicable(row: Row, base: Recipe) -> list[str]:

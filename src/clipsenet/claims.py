@@ -66,16 +66,17 @@ def holder(path: Path) -> str:
 
 
 def _make(path: Path, token: str) -> bool:
-    """Make the file whole under a name of its own, then link it: there is no moment at which it is there but empty."""
-    text = json.dumps({"token": token, "host": platform.node(), "process": os.getpid(), "began": _started(os.getpid())})
-    partial = path.with_name(f".{path.name}.{token}")
-    partial.write_text(text, encoding="utf-8")
+    facts = {"token": token, "host": platform.node(), "process": os.getpid(), "began": _started(os.getpid())}
+    return _create(path, json.dumps(facts))
+
+
+def _create(path: Path, text: str) -> bool:
+    """Make a file that is not there yet; one that is there is left alone (on network folders, too)."""
     try:
-        os.link(partial, path)  # refuses a name that is taken, on network folders, too
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
     except FileExistsError:
         return False
-    finally:
-        partial.unlink()
     return True
 
 
@@ -108,8 +109,7 @@ def _bury(path: Path) -> bool:
         return False
     alive = not _is_dead(grave)  # between the look and the rename another one may have buried and claimed
     if alive:
-        with contextlib.suppress(FileExistsError):
-            os.link(grave, path)
+        _create(path, grave.read_text(encoding="utf-8"))
     grave.unlink()
     return not alive
 

@@ -23,11 +23,12 @@ def train_or_go_on(recipe: Recipe, benchmark: Benchmark, folder: Path, device: s
     Raises:
         ClipsenetError: the folder holds a training by another recipe, or on other pictures; or as ``train``.
     """
-    last = folder / "last.safetensors"
-    if last.is_file() and int(read_facts(last)["epoch"]) == recipe.schedule.epochs:
+    last, resume = folder / "last.safetensors", (folder / RESUME).is_file()
+    # killed after its last epoch a training has still its state, and something left to do
+    if last.is_file() and not resume and int(read_facts(last)["epoch"]) == recipe.schedule.epochs:
         _require_same(folder, recipe, benchmark)
     else:
-        train(recipe, benchmark, folder, device=device, resume=(folder / RESUME).is_file(), reporter=reporter())
+        train(recipe, benchmark, folder, device=device, resume=resume, reporter=reporter())
     return Run.open(folder, "last")
 
 

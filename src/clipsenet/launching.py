@@ -6,6 +6,8 @@ import multiprocessing
 import os
 import signal
 import tempfile
+import threading
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -18,6 +20,9 @@ from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedExc
 
 from clipsenet import errors
 from clipsenet.errors import ClipsenetError
+
+LOOK, PATIENCE = 2.0, 10.0
+"""Seconds between two looks for another process's error, and what is then left for an orderly end."""
 
 
 def run_in_processes(fabric: Fabric, work: Callable[..., None], *arguments: Any) -> None:
@@ -54,6 +59,7 @@ def run_in_processes(fabric: Fabric, work: Callable[..., None], *arguments: Any)
 def _begin(fabric: Fabric, work: Callable[..., None], told: Path, threads: int, arguments: tuple[Any, ...]) -> None:
     """What each process does: its share of the threads, the work, and a note of what went wrong."""
     torch.set_num_threads(threads)
+    threading.Thread(target=_end_with_the_others, args=(told,), daemon=True).start()
     try:
         work(fabric, *arguments)
     except ClipsenetError as error:
@@ -62,6 +68,16 @@ def _begin(fabric: Fabric, work: Callable[..., None], told: Path, threads: int, 
         half.write_text(note, encoding="utf-8")
         half.rename(half.with_suffix(".json"))
         raise
+
+
+def _end_with_the_others(told: Path) -> None:
+    """End this process some seconds after another one has raised: it may wait for that one in a collective for ever."""
+    while not any(json.loads(path.read_text(encoding="utf-8"))["kind"] != "Interrupted" for path in told.glob("*.json")):
+        time.sleep(LOOK)
+        if not told.is_dir():
+            return
+    time.sleep(PATIENCE)
+    os._exit(1)
 
 
 def _error_of(note: dict[str, str]) -> ClipsenetError:

@@ -137,6 +137,21 @@ def _average(fabric: Fabric, module: nn.Module) -> None:
             parameter.grad.copy_(gathered(fabric, parameter.grad).mean(dim=0))
 
 
+def same_buffers(fabric: Fabric, module: nn.Module) -> None:
+    """Give every process the first one's running statistics, which are those that are saved.
+
+    In the trunks each has seen its own share; behind them all have seen the same.
+    """
+    if fabric.world_size == 1:
+        return
+    floats = [buffer for buffer in module.buffers() if buffer.is_floating_point()]
+    if floats:
+        first = gathered(fabric, torch.cat([buffer.float().flatten() for buffer in floats]))[0]
+        with torch.no_grad():
+            for buffer, values in zip(floats, torch.split(first, [buffer.numel() for buffer in floats]), strict=True):
+                buffer.copy_(values.view_as(buffer))
+
+
 @contextlib.contextmanager
 def _unchanged(module: nn.Module) -> Iterator[None]:
     """Whatever is computed inside leaves the buffers (running statistics) as they were."""

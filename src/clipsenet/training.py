@@ -33,7 +33,7 @@ from clipsenet.reporting import Reporter
 from clipsenet.resuming import Progress, as_begun, digest, forget_progress, load_progress, require_same_recipe, save_progress
 from clipsenet.runs import Run, save_checkpoint, start_folder, write_recipe
 from clipsenet.sampling import IdentitySampler
-from clipsenet.stepping import Parts, Stepper
+from clipsenet.stepping import Parts, Stepper, same_buffers
 from clipsenet.transforms import make_train_transform
 from clipsenet.validation import check_before_training, require_places, require_share, validate, warn_of_frozen
 
@@ -74,7 +74,9 @@ def train(
     require_share(recipe, processes)
     if not resume:
         fetch_wanted(recipe.model)
-    some_unused = any(branch.frozen_epochs for branch in recipe.optimiser.branches.values())
+    # without a loss behind the BNNeck its weight gets no gradient
+    some_unused = any(one.frozen_epochs for one in recipe.optimiser.branches.values())
+    some_unused |= all(loss.on == "before" for loss in recipe.losses.values())
     fabric = make_fabric(device, recipe.training.precision, processes, some_unused=some_unused)
     arguments = (recipe, benchmark, folder, resume, reporter or Reporter())
     if processes == 1:
@@ -187,6 +189,7 @@ def _train(fabric: Fabric, recipe: Recipe, benchmark: Benchmark, folder: Path, r
                     progress.step = step + 1
                     if first:
                         _save(folder, progress, objective, optimiser, average, fabric)
+                    fabric.barrier()  # whoever ends first ends all: not before it is saved
                     raise Interrupted(_how_to_go_on(folder, epoch, step, steps))
 
             row = {"epoch": float(epoch + 1), "step": float(steps), "rate": rate}
@@ -195,6 +198,7 @@ def _train(fabric: Fabric, recipe: Recipe, benchmark: Benchmark, folder: Path, r
             row["pictures_per_second"] = seen / (time.perf_counter() - started)
             progress.epoch, progress.step, progress.sums = epoch + 1, 0, {}
             kept = model if average is None else average.module
+            same_buffers(fabric, kept)
             if first:
                 save_checkpoint(folder, "last", kept, epoch + 1)
                 if epoch + 1 in training.keep_epochs:
@@ -251,7 +255,7 @@ def _anyone(fabric: Fabric, asked: bool) -> bool:
     """Whether any of the processes was asked to stop: they stop at the same step."""
     if fabric.world_size == 1:
         return asked
-    return bool(gathered(fabric, torch.tensor(asked, device=fabric.device)).any())
+    return bool(gathered(fabric, torch.tensor(int(asked), device=fabric.device)).any())
 
 
 def _save(
