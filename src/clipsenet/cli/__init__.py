@@ -8,11 +8,11 @@ from typing import Annotated
 import typer
 
 from clipsenet.cli.comparing import compare as compare_runs
-from clipsenet.cli.figuring import curves, history, ranks
+from clipsenet.cli.figuring import curves, history, maps, ranks
 from clipsenet.cli.inspecting import inspect
 from clipsenet.cli.learning import describe, list_, toy, train
 from clipsenet.cli.literature import literature
-from clipsenet.cli.measuring import bench_colours, bench_evaluation, bench_training, bench_transfer
+from clipsenet.cli.measuring import bench_colours, bench_deletion, bench_evaluation, bench_training, bench_transfer
 from clipsenet.cli.opening import complain
 from clipsenet.cli.showing import sheet
 from clipsenet.cli.studying import ablate
@@ -38,9 +38,10 @@ bench_app.command("training")(bench_training)
 bench_app.command("evaluation")(bench_evaluation)
 bench_app.command("colours")(bench_colours)
 bench_app.command("transfer")(bench_transfer)
+bench_app.command("deletion")(bench_deletion)
 app.add_typer(bench_app, name="bench")
 figure_app = typer.Typer(help="Figures of runs.", no_args_is_help=True)
-for _figure in (ranks, curves, history):
+for _figure in (ranks, maps, curves, history):
     figure_app.command()(_figure)
 app.add_typer(figure_app, name="figure")
 runs_app = typer.Typer(help="Runs beside each other, and beside the literature.", no_args_is_help=True)

@@ -60,6 +60,45 @@ def ranks(
     out.print(f"{len(chosen)} queries, ranked by {looks[0].chain.label()}, in {to}", markup=False)
 
 
+def maps(
+    runs: Runs,
+    data: TestData,
+    to: To,
+    queries: Annotated[
+        str, typer.Option(help="worst or best by average precision, random, or files of queries, separated by commas.")
+    ] = "random",
+    pairs: Annotated[bool, typer.Option("--pairs", help="Each query and its first match: what makes the two alike.")] = False,
+    count: Annotated[int, typer.Option(min=1, help="Queries at most.")] = 5,
+    side: Annotated[int, typer.Option(min=24, help="Of a picture, in pixels.")] = 128,
+    seed: Annotated[int, typer.Option(min=0, help="Of random.")] = 0,
+    features: FeaturesOf = None,
+    checkpoint: CheckpointName = None,
+    set_: Set = None,
+    skip_broken: SkipBroken = False,
+    device: Device = "auto",
+    threads: Threads = None,
+) -> None:
+    """Activation maps: which places of a picture make its embedding, by the CNN branch and by TinyCLIP's."""
+    from clipsenet.console import out
+    from clipsenet.figures.looking import with_own_names
+    from clipsenet.figures.maps import Shown, draw_maps
+    from clipsenet.figures.rank_lists import choose_queries
+    from clipsenet.sheet import save_picture
+
+    use_threads(threads)
+    looks = _look(runs, data, "cosine", features, checkpoint, set_, skip_broken, device)
+    shown = []
+    for one in choose_queries(looks[0].found, queries, count, seed):
+        result = looks[0].found.results[one.trial]
+        asked = int(result.trial.query[one.number])
+        match = int(result.trial.gallery[result.ranking.matched[one.number][0]])
+        shown.append(Shown((asked, match) if pairs else (asked,)))
+    for one_look in looks:
+        one_look.run.model.to("cpu")  # a few pictures
+    save_picture(draw_maps(with_own_names(looks), shown, side), to)
+    out.print(f"{len(shown)} {'pairs' if pairs else 'pictures'}, in {to}", markup=False)
+
+
 def curves(
     runs: Runs,
     data: TestData,

@@ -63,11 +63,14 @@ class Trunk(nn.Module):
         self.pooling, self.where = pooling, where
 
     def forward(self, images: Float[Tensor, "batch 3 height width"]) -> Float[Tensor, "batch dim"]:
-        features = self.network.forward_features(images)
+        return self.pooled(self.network.forward_features(images))
+
+    def pooled(self, features: Any) -> Float[Tensor, "batch dim"]:
+        """One vector of the network's features at every place."""
         if self.pooling == "own":
-            pooled: Tensor = self.network.forward_head(features, pre_logits=True)
-            return pooled
-        vector: Tensor = self.pool(self.places(features))
+            vector: Tensor = self.network.forward_head(features, pre_logits=True)
+        else:
+            vector = self.pool(self.places(features))
         return vector
 
     def places(self, features: Any) -> Float[Tensor, "batch places channels"]:

@@ -1,0 +1,120 @@
+"""Activation maps (Fig. 5 of the paper): what each place of a picture adds to its likeness with a direction.
+
+Gradient times activation at the places of a branch, summed over channels (HiResCAM, Draelos and Carin 2020). Behind global
+average pooling all of a baseline is linear in the places at test (BatchNorm too), so that its map with the BNNeck's constant
+sums to the likeness exactly; behind AFEM and inside a transformer it is the first-order share. Written out, since it is one
+hook and one product; explanation libraries would bring image toolkits for it.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812 - the usual name
+
+from clipsenet.errors import UsageError
+from clipsenet.models import Model
+from clipsenet.models.backbones import Trunk
+
+Maps = dict[str, Float[Tensor, "batch _ _"]]
+
+
+def activation_maps(
+    model: Model,
+    images: Float[Tensor, "batch 3 height width"],
+    places: Int[Tensor, " batch"],
+    reference: Float[Tensor, "batch dim"] | None = None,
+) -> Maps:
+    """What each place adds to the cosine with a direction, for each branch.
+
+    Args:
+        model: in evaluation mode; its weights and gradients are left alone.
+        images: as the test transform makes them.
+        places: rows of camera and view, -1 for none.
+        reference: unit embeddings of the pictures to be like; none: each picture's own, that is, what makes its embedding.
+
+    Returns:
+        Branch to signed shares at its own resolution; above 0 makes more alike.
+
+    Raises:
+        UsageError: a branch whose features have no places.
+    """
+    with torch.enable_grad():
+        vectors, seen = {}, {}
+        if model.appearance is not None:
+            vectors["T_a"], seen["appearance"] = _of_trunk(model.appearance, images)
+        if model.semantics is not None:
+            with _watching_tokens(model.semantics.network) as kept:
+                vectors["T_s"] = model.semantics(images)
+            seen["semantics"] = (kept[0], _grid(model.semantics.network))
+        total = model.join(vectors, places)
+        embedding = model.neck(total) if model.settings.embedding == "after" else total
+        length = embedding.detach().norm(dim=1)
+        towards = F.normalize(embedding.detach()) if reference is None else reference
+        likeness = ((embedding * towards).sum(dim=1) / length).sum()
+        slopes = torch.autograd.grad(likeness, [features for features, _ in seen.values()])
+    maps: Maps = {}
+    for (name, (features, grid)), slope in zip(seen.items(), slopes, strict=True):
+        share = (features * slope).detach()
+        if share.ndim == 4:  # a map of a convolutional network
+            maps[name] = share.sum(dim=-1 if _is_channels_last(model, name) else 1)
+        else:
+            patches = share[:, -(grid[0] * grid[1]) :]  # class and register tokens stand before
+            maps[name] = patches.sum(dim=2).view(-1, *grid)
+    return maps
+
+
+def enlarged(maps: Float[Tensor, "batch _ _"], size: tuple[int, int]) -> Float[Tensor, "batch _ _"]:
+    """Maps at the pictures' resolution, bilinear."""
+    larger: Tensor = F.interpolate(maps[:, None].float(), size, mode="bilinear", align_corners=False)[:, 0]
+    return larger
+
+
+def strongest(maps: Float[Tensor, "batch height width"], share: float) -> Float[Tensor, "batch height width"]:
+    """1 at the so many strongest pixels of each picture, 0 elsewhere."""
+    flat = maps.flatten(1)
+    count = max(1, round(share * flat.shape[1]))
+    mask = torch.zeros_like(flat)
+    mask.scatter_(1, flat.topk(count, dim=1).indices, 1.0)
+    return mask.view_as(maps)
+
+
+def _of_trunk(trunk: Trunk, images: Tensor) -> tuple[Tensor, tuple[Tensor, tuple[int, int]]]:
+    features: Any = trunk.network.forward_features(images)
+    if not isinstance(features, Tensor) or features.ndim not in (3, 4):
+        raise UsageError("this trunk's features have no places: it has no activation map")
+    if not features.requires_grad:  # a frozen trunk
+        features.requires_grad_()
+    grid = (0, 0) if features.ndim == 4 else _grid(trunk.network)
+    return trunk.pooled(features), (features, grid)
+
+
+@contextmanager
+def _watching_tokens(network: Any) -> Iterator[list[Tensor]]:
+    """Keeps what goes into the last block: behind it the class token alone is read, so that no patch matters any more."""
+    kept: list[Tensor] = []
+
+    def keep(module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        tokens = inputs[0]
+        kept.append(tokens if tokens.requires_grad else tokens.requires_grad_())
+        return (kept[-1], *inputs[1:])
+
+    handle = network.blocks[-1].register_forward_pre_hook(keep)
+    try:
+        yield kept
+    finally:
+        handle.remove()
+
+
+def _grid(network: Any) -> tuple[int, int]:
+    if not hasattr(network, "patch_embed"):
+        raise UsageError("this trunk's features have no places: it has no activation map")
+    height, width = network.patch_embed.grid_size
+    return int(height), int(width)
+
+
+def _is_channels_last(model: Model, name: str) -> bool:
+    return name == "appearance" and getattr(model.branch(name).network, "output_fmt", "NCHW") == "NHWC"
