@@ -83,9 +83,15 @@ def test_both_branches_have_maps_and_nothing_is_left_behind() -> None:
 
 
 def test_the_semantic_map_is_the_slope_of_the_likeness() -> None:
-    """One patch token made a little longer changes the likeness by its share of the map, to first order."""
+    """One patch token, as the last attention reads it, made a little longer changes the likeness by its share of the map, to first order."""
     settings = {"appearance": None, "semantics": {"tower": "test_vit", "projection": 16}, "afem": None}
     model = make_model(ClipSenetSettings.model_validate(settings), (64, 64)).eval()
+    torch.manual_seed(0)
+    for name, parameter in model.named_parameters():  # as they begin, patches hardly matter
+        if name.endswith("gamma"):
+            torch.nn.init.ones_(parameter)
+        elif parameter.ndim > 1:
+            torch.nn.init.normal_(parameter, std=0.2)
     images, none = torch.randn(1, 3, 64, 64), torch.full((1,), -1)
     towards = F.normalize(torch.randn(1, model.dim))
     share = activation_maps(model, images, none, towards)["semantics"][0]
@@ -94,12 +100,12 @@ def test_the_semantic_map_is_the_slope_of_the_likeness() -> None:
     step = 1e-2
 
     def likeness(factor: float) -> float:
-        def longer(module: object, inputs: tuple[torch.Tensor]) -> tuple[torch.Tensor]:
-            tokens = inputs[0].clone()
+        def longer(module: object, inputs: object, output: torch.Tensor) -> torch.Tensor:
+            tokens = output.clone()
             tokens[:, prefix + row * share.shape[1] + column] *= factor
-            return (tokens,)
+            return tokens
 
-        handle = model.semantics.network.blocks[-1].register_forward_pre_hook(longer)
+        handle = model.semantics.network.blocks[-1].norm1.register_forward_hook(longer)
         with torch.no_grad():
             total = model.neck(model.join(model.branches(images), none))
         handle.remove()
@@ -108,6 +114,7 @@ def test_the_semantic_map_is_the_slope_of_the_likeness() -> None:
     with torch.no_grad():
         length = float(model.neck(model.join(model.branches(images), none)).norm())
     slope = (likeness(1 + step) - likeness(1 - step)) / (2 * step) / length
+    assert abs(slope) > 1e-4
     assert float(share[row, column]) == pytest.approx(slope, rel=2e-2)
 
 

@@ -94,15 +94,18 @@ def _of_trunk(trunk: Trunk, images: Tensor) -> tuple[Tensor, tuple[Tensor, tuple
 
 @contextmanager
 def _watching_tokens(network: Any) -> Iterator[list[Tensor]]:
-    """Keeps what goes into the last block: behind it the class token alone is read, so that no patch matters any more."""
+    """Keeps what the last attention reads: behind it the class token alone is read, so that no patch matters any more.
+
+    Taken behind that block's LayerNorm: before it a token's length means nothing, so that its share would be 0.
+    """
     kept: list[Tensor] = []
 
-    def keep(module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        tokens = inputs[0]
-        kept.append(tokens if tokens.requires_grad else tokens.requires_grad_())
-        return (kept[-1], *inputs[1:])
+    def keep(module: nn.Module, inputs: object, output: Tensor) -> Tensor:
+        kept.append(output if output.requires_grad else output.requires_grad_())
+        return kept[-1]
 
-    handle = network.blocks[-1].register_forward_pre_hook(keep)
+    last = next(block for block in reversed(network.blocks) if getattr(block, "attn", None) is not None)
+    handle = last.norm1.register_forward_hook(keep)
     try:
         yield kept
     finally:
