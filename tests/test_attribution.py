@@ -83,7 +83,7 @@ def test_both_branches_have_maps_and_nothing_is_left_behind() -> None:
 
 
 def test_the_semantic_map_is_the_slope_of_the_likeness() -> None:
-    """One patch token, as the last attention reads it, made a little longer changes the likeness by its share of the map, to first order."""
+    """A token, as the last attention reads it, made a little longer changes the likeness by its share, to first order."""
     settings = {"appearance": None, "semantics": {"tower": "test_vit", "projection": 16}, "afem": None}
     model = make_model(ClipSenetSettings.model_validate(settings), (64, 64)).eval()
     torch.manual_seed(0)

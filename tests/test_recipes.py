@@ -11,6 +11,7 @@ from clipsenet.models import resolved
 from clipsenet.models.clip_senet import ClipSenetSettings
 from clipsenet.recipe import Recipe, load_recipe, own_recipes
 from clipsenet.sightings import Sightings
+from clipsenet.studies import COMPONENTS
 from conftest import ROOT
 
 RECIPES = sorted((ROOT / "recipes").glob("*.yaml"))
@@ -72,7 +73,7 @@ def test_our_recipes_are_found_by_name() -> None:
 
 def test_recipes_of_the_paper_say_that_we_never_trained_them() -> None:
     ours = [path for path in RECIPES if path.stem.startswith("ve")]
-    assert len(ours) == 9
+    assert len(ours) == 12
     assert all("Never trained by us." in path.read_text(encoding="utf-8").splitlines()[0] for path in ours)
 
 
@@ -89,14 +90,40 @@ def test_recipes_of_the_paper_differ_from_the_full_one_where_they_say_so() -> No
         return {".".join(key.split(".")[:2]) for key in different(name)}
 
     assert parts("veri776-no-cv") == {"model.places"}
+    rows = different("veri776-no-cv")
     assert parts("veri776-sem") == {"model.places", "model.afem"}
     assert parts("veri776-baseline") == {"model.places", "model.afem", "model.semantics", "model.dim"}
+    assert different("veri776-baseline-cv", "veri776-baseline") == rows
+    assert different("veri776-sem-cv", "veri776-sem") == rows
     assert parts("veri776-tinyclip") == {"model.places", "model.afem", "model.appearance", "model.dim"}
     long = {"data.benchmark", "optimiser.rate", "training.validate_every"}
     long |= {f"schedule.{key}" for key in ("kind", "epochs", "warmup_epochs", "milestones", "gamma")}
+    branch = {f"optimiser.branches.semantics.{key}" for key in ("rate", "frozen", "frozen_epochs")}
+    strong = {"model.afem.weight_scale", "optimiser.decay_all", "schedule.warmup_epochs"} | branch
+    assert different("veri776-strong") == strong
     for name in ("vehicleid", "veriwild"):
         assert different(name, "veri776-no-cv") == long
         assert different(f"{name}-baseline", "veri776-baseline") == long
+
+
+def test_every_row_of_table_iv_is_a_recipe() -> None:
+    """What ``ablate components`` makes of veri776 is what the row's own file says."""
+    files = {
+        "baseline": "veri776-baseline",
+        "sem": "veri776-sem",
+        "sem-afem": "veri776-no-cv",
+        "cv": "veri776-baseline-cv",
+        "sem-cv": "veri776-sem-cv",
+        "sem-afem-cv": "veri776",
+        "tinyclip": "veri776-tinyclip",
+    }
+    assert set(files) == {row.name for row in COMPONENTS.rows}
+    for row in COMPONENTS.rows:
+        made, own = load_recipe("veri776", row.assignments), load_recipe(files[row.name])
+        assert made.model.as_clip_senet() == own.model.as_clip_senet()
+        assert made.model_copy(update={"name": "", "model": own.model}) == own.model_copy(update={"name": ""})
+        if row.paper is not None:
+            assert str(row.paper[0]) in own_recipes()[files[row.name]].read_text(encoding="utf-8").splitlines()[0]
 
 
 def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -78,6 +78,9 @@ class Ablation:
         epochs = [epoch for epoch in self.study.epochs if epoch <= self.base.schedule.epochs]
         values = override(self.base.to_values(), [*_applicable(row, self.base), f"seed={seed}", f"name={row.name}"])
         values["training"]["keep_epochs"] = epochs
+        for branch in ("appearance", "semantics"):  # one that the row takes away learns at no rate
+            if values["model"].get(branch) is None:
+                values["optimiser"]["branches"].pop(branch, None)
         recipe = Recipe.from_values(values, f"{self.base.name} as '{row.title}'")
         checkpoints = tuple(f"epoch-{epoch}" for epoch in epochs) or ("last",)
         return Cell(row, seed, recipe, self.folder / row.name / f"seed-{seed}", checkpoints)
