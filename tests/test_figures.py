@@ -10,6 +10,7 @@ from PIL import Image
 from clipsenet.errors import ClipsenetError, UsageError
 from clipsenet.features import Features
 from clipsenet.figures.curves import BINS, cmc, draw_history, precision_recall, spread
+from clipsenet.figures.embedding import choose_rows, distance_ratio
 from clipsenet.figures.looking import look, with_own_names
 from clipsenet.figures.rank_lists import Query, choose_queries, draw_rank_lists
 from clipsenet.figures.style import ASKED, RIGHT, WRONG
@@ -127,6 +128,7 @@ def test_the_commands_write_pictures(run, toy_folder: Path, toy_run: Run, tmp_pa
     for kind, words in (
         ("ranks", ["--data", toy_folder, "--first", 3, "--count", 2, "--queries", "random"]),
         ("curves", ["--data", toy_folder, "--similarity", "k-reciprocal:k1=4,k2=2,original=0.3"]),
+        ("embedding", ["--data", toy_folder, "--vehicles", 4]),
         ("history", []),
     ):
         result = run("figure", kind, toy_run.folder, "--to", tmp_path / f"{kind}.png", *words)
@@ -150,3 +152,20 @@ def test_a_history_that_is_empty_is_refused(run, toy_run: Run, tmp_path: Path) -
     result = run("figure", "history", empty, "--to", tmp_path / "b.png")
     assert result.code == 1
     assert "has no history: no epoch was finished" in result.err
+
+
+def test_the_ratio_of_distances_is_that_of_its_formula() -> None:
+    vectors = np.array([[1, 0], [0, 1], [-1, 0], [-1, 0]], dtype=np.float32)
+    vehicle = np.array([0, 0, 1, 1])
+    within = (np.sqrt(2) + 0) / 2
+    between = (2 + 2 + np.sqrt(2) + np.sqrt(2)) / 4
+    assert distance_ratio(vectors, vehicle) == pytest.approx(within / between)
+
+
+def test_vehicles_of_the_map_have_pictures_to_compare() -> None:
+    sightings = Sightings.of(list("abcdefg"), vehicle=[*list("xxyyyz"), ""])
+    rows = choose_rows(sightings, 9)
+    assert rows.tolist() == [0, 1, 2, 3, 4]
+    assert len(choose_rows(sightings, 1)) in (2, 3)
+    with pytest.raises(ClipsenetError, match="1 tested vehicles have two pictures or more, wanted two"):
+        choose_rows(sightings[np.array([0, 1, 5])], 9)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from clipsenet.cli.comparing import compare as compare_runs
-from clipsenet.cli.figuring import curves, history, maps, ranks
+from clipsenet.cli.figuring import curves, embedding, history, maps, ranks
 from clipsenet.cli.inspecting import inspect
 from clipsenet.cli.learning import describe, list_, toy, train
 from clipsenet.cli.literature import literature
@@ -41,7 +41,7 @@ bench_app.command("transfer")(bench_transfer)
 bench_app.command("deletion")(bench_deletion)
 app.add_typer(bench_app, name="bench")
 figure_app = typer.Typer(help="Figures of runs.", no_args_is_help=True)
-for _figure in (ranks, maps, curves, history):
+for _figure in (ranks, maps, embedding, curves, history):
     figure_app.command()(_figure)
 app.add_typer(figure_app, name="figure")
 runs_app = typer.Typer(help="Runs beside each other, and beside the literature.", no_args_is_help=True)

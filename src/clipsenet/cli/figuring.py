@@ -1,4 +1,4 @@
-"""Commands that draw figures of runs: figure ranks, curves, history."""
+"""Commands that draw figures of runs: figure ranks, maps, embedding, curves, history."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -97,6 +97,32 @@ def maps(
         one_look.run.model.to("cpu")  # a few pictures
     save_picture(draw_maps(with_own_names(looks), shown, side), to)
     out.print(f"{len(shown)} {'pairs' if pairs else 'pictures'}, in {to}", markup=False)
+
+
+def embedding(
+    runs: Runs,
+    data: TestData,
+    to: To,
+    vehicles: Annotated[int, typer.Option(min=2, help="Tested vehicles, the same for every run.")] = 14,
+    columns: Annotated[int, typer.Option(min=1, help="Panels side by side.")] = 3,
+    seed: Annotated[int, typer.Option(min=0, help="Of the vehicles, and of t-SNE.")] = 0,
+    features: FeaturesOf = None,
+    checkpoint: CheckpointName = None,
+    set_: Set = None,
+    skip_broken: SkipBroken = False,
+    device: Device = "auto",
+    threads: Threads = None,
+) -> None:
+    """t-SNE of the same vehicles by each run: a colour for each vehicle, a mark for each camera."""
+    from clipsenet.console import out
+    from clipsenet.figures.embedding import choose_rows, draw_embedding
+    from clipsenet.figures.looking import with_own_names
+
+    use_threads(threads)
+    looks = _look(runs, data, "cosine", features, checkpoint, set_, skip_broken, device)
+    rows = choose_rows(looks[0].found.test, vehicles, seed)
+    draw_embedding(with_own_names(looks), rows, to, columns, seed)
+    out.print(f"{len(looks)} runs, {len(rows)} pictures, in {to}", markup=False)
 
 
 def curves(

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from clipsenet.features import Features
 from clipsenet.figures.style import COLOURS, LINES, drawing
@@ -121,8 +122,9 @@ def draw_history(folders: Mapping[str, Path], path: Path) -> None:
         scores.set(xlabel="epoch", ylabel="%")
         for axes in (losses, scores):
             axes.grid(color="#dddddd", linewidth=0.6)
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
             if axes.get_legend_handles_labels()[0]:
-                axes.legend(frameon=False, fontsize=8)
+                axes.legend(fontsize=8, framealpha=0.8, edgecolor="none")
 
 
 def _precision(places: Int[np.ndarray, " matches"]) -> Float[np.ndarray, " levels"]:
@@ -147,4 +149,4 @@ def _line(axes: Axes, rows: Sequence[Mapping[str, float]], key: str, colour: str
     points = [(row["epoch"], row[key]) for row in rows if key in row]
     if points:
         factor = 1 if key.startswith("loss") else 100
-        axes.plot([x for x, _ in points], [factor * y for _, y in points], style, color=colour, label=label)
+        axes.plot([x for x, _ in points], [factor * y for _, y in points], style, marker=".", color=colour, label=label)
