@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -158,3 +159,18 @@ def run(capsys: pytest.CaptureFixture[str]):
         return Result(int(exit_.value.code or 0), captured.out, captured.err)
 
     return call
+
+
+def stopped_politely(folder: Path, words: list[str], stop: Callable[[int], None]) -> str:
+    """Begin a training of so many epochs that it does not end, stop it when its first state is saved; what it said then."""
+    command = [sys.executable, "-m", "clipsenet", "train", str(ROOT / "recipes" / "toy.yaml"), "--run", str(folder)]
+    command += ["--device", "cpu", "--set", "images.size=[32, 32]", "--set", "schedule.epochs=400", *words]
+    begun = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    deadline = time.monotonic() + 120
+    while not (folder / "resume.safetensors").exists() and begun.poll() is None:
+        assert time.monotonic() < deadline, "no epoch was finished"
+        time.sleep(0.1)
+    stop(begun.pid)
+    _, errors = begun.communicate(timeout=120)
+    assert begun.returncode == 130, errors
+    return errors

@@ -116,7 +116,7 @@ def test_a_study_trains_each_cell_once_and_goes_on(toy_benchmark: Benchmark, tmp
     assert texts(findings)[0][-1] == "", "the paper's are re-ranked: none stands beside a plain score"
     assert json.loads(json.dumps(as_values(findings)))["complete"] is True
     other = make_ablation(find_study("components"), small("sampler.pictures=3"), ("baseline",), 1, tmp_path / "study")
-    with pytest.raises(ClipsenetError, match=r"holds a study with another recipe, recipe.sampler"):
+    with pytest.raises(ClipsenetError, match=r"holds a study with another recipe.sampler.pictures"):
         run_cells(other, toy_benchmark, "cpu", lambda cell: Counting())
 
 
@@ -151,6 +151,20 @@ def test_the_ablate_command_writes_table_and_figure(run, toy_folder: Path, tmp_p
     assert "baseline, triplet" in again.out
     listed = run("list", "studies")
     assert all(name in listed.out for name in STUDIES)
+
+
+@pytest.mark.slow
+def test_another_evaluation_is_another_study_and_other_workers_are_not(toy_benchmark: Benchmark, tmp_path: Path) -> None:
+    study, rows = find_study("components"), ("baseline",)
+    run_cells(make_ablation(study, small(), rows, 1, tmp_path), toy_benchmark, "cpu", lambda cell: Counting())
+    Counting.trained = 0
+    again = make_ablation(study, small("training.workers=1"), rows, 1, tmp_path)
+    assert run_cells(again, toy_benchmark, "cpu", lambda cell: Counting()) == []
+    assert Counting.trained == 0
+    for change, named in (("evaluation.similarities=[]", "recipe.evaluation"), ("training.ema=0.9", "recipe.training.ema")):
+        other = make_ablation(study, small(change), rows, 1, tmp_path)
+        with pytest.raises(ClipsenetError, match=f"holds a study with another {named}; give another folder"):
+            run_cells(other, toy_benchmark, "cpu", lambda cell: Counting())
 
 
 def test_what_a_row_is_called_is_what_it_is(toy_benchmark: Benchmark) -> None:

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,7 @@ from clipsenet.history import read_history
 from clipsenet.protocol import Benchmark
 from clipsenet.runs import Run
 from clipsenet.training import train
-from conftest import ROOT, tiny_recipe
+from conftest import ROOT, stopped_politely, tiny_recipe
 from test_training import Noting
 
 KEPT = ("training.ema=0.9", "optimiser.clip=1.0", "schedule.epochs=3")
@@ -106,16 +105,6 @@ def test_a_killed_training_goes_on_as_if_nothing_was(
 @pytest.mark.slow
 def test_a_polite_kill_of_the_whole_group_is_saved(toy_folder: Path, tmp_path: Path) -> None:
     """As a scheduler or a service manager sends it: to the workers that open pictures, too."""
-    words = [sys.executable, "-m", "clipsenet", "train", str(ROOT / "recipes" / "toy.yaml"), "--data", str(toy_folder)]
-    words += ["--run", str(tmp_path / "a"), "--device", "cpu", "--threads", "1"]
-    for one in ("images.size=[32, 32]", "schedule.epochs=400", "training.workers=1"):
-        words += ["--set", one]
-    begun = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
-    deadline = time.monotonic() + 120
-    while not (tmp_path / "a" / "resume.safetensors").exists() and begun.poll() is None:
-        assert time.monotonic() < deadline, "no epoch was finished"
-        time.sleep(0.1)
-    os.killpg(begun.pid, signal.SIGTERM)
-    _, errors = begun.communicate(timeout=120)
-    assert begun.returncode == 130, errors
-    assert "and saved; go on with the same command" in errors
+    words = ["--data", str(toy_folder), "--threads", "1", "--set", "training.workers=1"]
+    said = stopped_politely(tmp_path / "a", words, lambda process: os.killpg(process, signal.SIGTERM))
+    assert "and saved; go on with the same command" in said

@@ -1,17 +1,17 @@
 """Two processes on a CPU train as one does: the same losses, weights and scores; and they end together."""
 
+import hashlib
 import os
 import signal
-import subprocess
-import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from lightning_fabric import Fabric
 
+from clipsenet import training
 from clipsenet.devices import make_fabric
 from clipsenet.errors import ClipsenetError, UsageError
 from clipsenet.history import read_history
@@ -19,7 +19,7 @@ from clipsenet.protocol import Benchmark
 from clipsenet.runs import Run
 from clipsenet.training import train
 from clipsenet.weights import read_state
-from conftest import ROOT, tiny_recipe
+from conftest import stopped_politely, tiny_recipe
 from test_stepping import FROZEN, SMALL
 
 pytestmark = pytest.mark.slow
@@ -62,19 +62,9 @@ def test_an_error_in_one_process_is_told_as_it_was_raised(toy_benchmark: Benchma
 
 
 def test_a_signal_stops_all_processes_at_one_step_saved(toy_folder: Path, tmp_path: Path) -> None:
-    words = [sys.executable, "-m", "clipsenet", "train", str(ROOT / "recipes" / "toy.yaml"), "--data", str(toy_folder)]
-    words += ["--run", str(tmp_path / "a"), "--device", "cpu", "--processes", "2"]
-    for one in ("images.size=[32, 32]", "schedule.epochs=400", "sampler.vehicles=4"):
-        words += ["--set", one]
-    begun = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 120
-    while not (tmp_path / "a" / "resume.safetensors").exists() and begun.poll() is None:
-        assert time.monotonic() < deadline, "no epoch was finished"
-        time.sleep(0.1)
-    os.kill(begun.pid, signal.SIGTERM)
-    _, errors = begun.communicate(timeout=120)
-    assert begun.returncode == 130, errors
-    assert "and saved; go on with the same command" in errors
+    words = ["--data", str(toy_folder), "--processes", "2", "--set", "sampler.vehicles=4"]
+    said = stopped_politely(tmp_path / "a", words, lambda process: os.kill(process, signal.SIGTERM))
+    assert "and saved; go on with the same command" in said
     assert Run.open(tmp_path / "a").epoch == len(read_history(tmp_path / "a"))
 
 
@@ -83,3 +73,17 @@ def test_what_cannot_be_shared_out_is_refused(toy_benchmark: Benchmark, tmp_path
         run_of(toy_benchmark, tmp_path / "a", processes=3)
     with pytest.raises(UsageError, match="names one device"):
         make_fabric("cpu:0", "32-true", 2)
+
+
+def test_processes_that_number_vehicles_differently_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Fabric, "world_size", property(lambda self: 2))
+    two = make_fabric("cpu", "32-true")
+    digest = hashlib.sha256(b"ours").hexdigest()
+    for other, differs in ((digest, False), (digest[:-1] + ("0" if digest[-1] != "0" else "1"), True)):
+        theirs = torch.tensor([int(other[i : i + 8], 16) for i in range(0, 64, 8)])
+        monkeypatch.setattr(training, "gathered", lambda fabric, ours, theirs=theirs: torch.stack([ours, theirs]))
+        if differs:
+            with pytest.raises(ClipsenetError, match="number their vehicles differently; look that --data is the same"):
+                training._require_same_everywhere(two, digest)
+        else:
+            training._require_same_everywhere(two, digest)

@@ -12,7 +12,6 @@ from clipsenet.devices import make_fabric
 from clipsenet.errors import UsageError
 from clipsenet.history import read_history
 from clipsenet.models import make_model, resolved
-from clipsenet.objective import Objective
 from clipsenet.preparing import prepare_trunks
 from clipsenet.protocol import Benchmark
 from clipsenet.recipe import Recipe
@@ -237,7 +236,6 @@ def test_freezing_is_undone_when_its_epochs_are_over() -> None:
         model.train()
         assert model.branches(images)["T_s"].requires_grad is learns
         assert model.semantics.training is learns
-    assert isinstance(assemble(recipe, 4)[0], Objective)
 
 
 def test_determinism_is_asked_for_while_it_trains_and_not_after(toy_benchmark: Benchmark, tmp_path: Path) -> None:

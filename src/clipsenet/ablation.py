@@ -16,6 +16,7 @@ from clipsenet.models.clip_senet import ClipSenetSettings
 from clipsenet.protocol import Benchmark
 from clipsenet.recipe import EvaluationSettings, Recipe
 from clipsenet.reporting import SILENT, Reporter, Watch
+from clipsenet.resuming import differences
 from clipsenet.runs import Run
 from clipsenet.scorecard import CARD, Scorecard
 from clipsenet.settings import override
@@ -175,22 +176,20 @@ def _applicable(row: Row, base: Recipe) -> list[str]:
 def _require_same_study(ablation: Ablation, benchmark: Benchmark) -> None:
     """One folder holds one study: whoever begins it writes down of what."""
     base = ablation.base.model_copy(update={"model": without_weights(ablation.base.model), "seed": 0})
-    recipe = {name: value for name, value in base.to_values().items() if name != "training"}
     facts = {
         "study": ablation.study.name,
         "benchmark": benchmark.name,
         "fingerprint": benchmark.fingerprint,
         "training_pictures": len(benchmark.train),
-        "recipe": recipe,
     }
     path = ablation.folder / FACTS
     if not path.is_file():
-        write_text(path, json.dumps(facts, indent=2) + "\n")
+        write_text(path, json.dumps({**facts, "recipe": base.to_values()}, indent=2) + "\n")
     kept = json.loads(path.read_text(encoding="utf-8"))
     other = [name for name, value in facts.items() if kept.get(name) != value]
-    if "recipe" in other:
-        theirs = kept.get("recipe", {})
-        other += [f"recipe.{name}" for name, value in recipe.items() if theirs.get(name) != value]
+    begun = Recipe.from_values(kept["recipe"], str(path))
+    other += [f"recipe.{name}" for name in differences(begun, base)]
+    other += ["recipe.evaluation"] if begun.evaluation != base.evaluation else []
     if other:
         raise ClipsenetError(
             f"{ablation.folder} holds a study with another {', '.join(other)}; give another folder with --to, or the same words"

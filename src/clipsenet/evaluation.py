@@ -100,12 +100,12 @@ def evaluate(
     require_matches(benchmark.test, benchmark.trials, own.junk)  # before minutes of extraction
     for chain in chains:
         _require_memory(chain, benchmark, run.dim + sum(other.dim for other, _ in fused), bool(fused), watch)
-    places = [_places(one, benchmark, wanted) for one in (run, *(other for other, _ in fused))]
+    places = [places_told(one, benchmark, wanted) for one in (run, *(other for other, _ in fused))]
     labels = [_labels_used(one, told) for one, told in zip((run, *(other for other, _ in fused)), places, strict=True)]
-    embedded, notes = _embed(run, benchmark, wanted, places[0], features, workers, device, watch)
+    embedded, notes = embed_test(run, benchmark, wanted, places[0], features, workers, device, watch)
     if fused:
         others = [
-            _embed(other, benchmark, wanted, told, None, workers, device, watch)[0]
+            embed_test(other, benchmark, wanted, told, None, workers, device, watch)[0]
             for (other, _), told in zip(fused, places[1:], strict=True)
         ]
         embedded = fuse([embedded, *others], [1 - sum(weights), *weights])
@@ -135,7 +135,7 @@ def evaluate(
     return Scorecard(card, tuple(sections), audited, query_table(rows_of))
 
 
-def _places(run: Run, benchmark: Benchmark, settings: EvaluationSettings) -> Int[np.ndarray, " n"]:
+def places_told(run: Run, benchmark: Benchmark, settings: EvaluationSettings) -> Int[np.ndarray, " n"]:
     """The rows of camera and view that a run is told."""
     places = run.model.place_rows(benchmark.test)
     return places if settings.labels else np.full_like(places, UNKNOWN)
@@ -159,7 +159,7 @@ def _require_memory(chain: Chain, benchmark: Benchmark, dim: int, fused: bool, w
         watch.say(line)
 
 
-def _embed(
+def embed_test(
     run: Run,
     benchmark: Benchmark,
     settings: EvaluationSettings,
@@ -169,7 +169,22 @@ def _embed(
     device: torch.device | str,
     watch: Watch,
 ) -> tuple[Features, list[str]]:
-    """The embeddings of the test pictures, and what a reader must know of them."""
+    """The embeddings of a benchmark's test pictures, and what a reader must know of them.
+
+    Args:
+        run: the network.
+        benchmark: its pictures.
+        settings: the batch, and a branch that is left out.
+        places: rows of camera and view that are told, as ``places_told`` gives them.
+        folder: a features folder: read where it is there, written where it is not; none: neither.
+        workers: processes that open pictures.
+        device: where the network computes.
+        watch: told how far it is.
+
+    Raises:
+        ClipsenetError: a broken picture, features of another run or without some of the pictures.
+        UsageError: a features folder for a network without a branch.
+    """
     model: nn.Module = run.model
     notes: list[str] = []
     told = bool((places != UNKNOWN).any())

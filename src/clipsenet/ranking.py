@@ -101,7 +101,7 @@ class _Ranker:
     """Ranks query by query into arrays that are made once."""
 
     def __init__(self, query: Sightings, gallery: Sightings, junk: JunkRule, first: int) -> None:
-        self.query, self.relevance = query, _Relevance(query, gallery, junk)
+        self.query, self.relevance = query, Relevance(query, gallery, junk)
         self.first = min(first, len(gallery))
         self.top = np.full((len(query), self.first), -1, dtype=np.int64)
         self.top_similarity = np.full((len(query), self.first), -np.inf, dtype=np.float32)
@@ -160,8 +160,14 @@ def _reached(similarity: Float[np.ndarray, " g"], number: int) -> float:
     return float(np.partition(largest, -number)[-number])
 
 
-class _Relevance:
-    """Which gallery rows are a query's matches, and which are junk; both found through sorted columns."""
+class Relevance:
+    """Which gallery rows are a query's matches, and which are junk; both found through sorted columns.
+
+    Args:
+        query: pictures that ask; rows of the same Sightings as ``gallery``, so that numbers agree.
+        gallery: pictures that are searched.
+        junk: the rule.
+    """
 
     def __init__(self, query: Sightings, gallery: Sightings, junk: JunkRule) -> None:
         assert query.vehicle.names == gallery.vehicle.names, "query and gallery must share their tables of names"

@@ -113,7 +113,8 @@ def _train(fabric: Fabric, recipe: Recipe, benchmark: Benchmark, folder: Path, r
     if resume:
         require_same_recipe(folder, recipe)
         progress = load_progress(folder, data, objective, optimiser, average)
-        fabric.strategy.precision.load_state_dict(progress.scaler)
+        if progress.scaler:  # of 16-mixed; a training that an older clipsenet began has none
+            fabric.strategy.precision.load_state_dict(progress.scaler)
         if first:
             write_recipe(folder, recipe)
     else:

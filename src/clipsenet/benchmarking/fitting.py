@@ -4,23 +4,19 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import psutil
 import torch
 
-from clipsenet.assembling import assemble
-from clipsenet.averaging import MovingAverage
+from clipsenet.benchmarking.bare_step import make_bare_step
+from clipsenet.benchmarking.first_batches import load
 from clipsenet.benchmarking.peaks import peak_memory
 from clipsenet.devices import make_fabric
-from clipsenet.loading import SightingImages, make_loader
+from clipsenet.loading import Batch
 from clipsenet.models import resolved
 from clipsenet.models.wanted import fetch_wanted
-from clipsenet.preparing import prepare_trunks
 from clipsenet.protocol import Benchmark
 from clipsenet.recipe import Recipe
 from clipsenet.sampling import IdentitySampler
-from clipsenet.stepping import Stepper
-from clipsenet.transforms import make_train_transform
 
 GB = 1e9
 
@@ -64,10 +60,11 @@ def dry_run(recipe: Recipe, benchmark: Benchmark, device: str = "auto") -> dict[
     on_gpu = fabric.device.type == "cuda"
     pictures = recipe.sampler.vehicles * recipe.sampler.pictures
     size = min(recipe.training.micro_batch or pictures, pictures)
+    (batch, *_), _ = load(recipe, benchmark, 1)
     tried: list[Tried] = []
     while True:
         try:
-            tried.append(_try(recipe, benchmark, device, size))
+            tried.append(_try(recipe, benchmark, batch, device, size))
             break
         except torch.OutOfMemoryError:
             tried.append(Tried(size, fits=False, seconds=None, peak_gb=None))
@@ -110,7 +107,8 @@ def rows_of(result: dict[str, Any]) -> list[tuple[str, str]]:
     if result["fits"] is None:
         answer = f"cannot be known on a CPU: {result['free_memory_gb']:.1f} GB are free now, for everybody"
     elif result["fits"]:
-        answer = f"yes, into {total:.1f} GB: --set training.micro_batch={size}"
+        how = "as it is" if len(result["tried"]) == 1 else f"--set training.micro_batch={size}"
+        answer = f"yes, into {total:.1f} GB: {how}"
     else:
         answer = f"no, not even {size} pictures into {total:.1f} GB: --set training.checkpointing=true"
     rows.append(("fits?", answer))
@@ -119,41 +117,17 @@ def rows_of(result: dict[str, Any]) -> list[tuple[str, str]]:
     return rows
 
 
-def _try(recipe: Recipe, benchmark: Benchmark, device: str, micro_batch: int) -> Tried:
+def _try(recipe: Recipe, benchmark: Benchmark, batch: Batch, device: str, micro_batch: int) -> Tried:
     fabric = make_fabric(device, recipe.training.precision)
     on_gpu = fabric.device.type == "cuda"
-    names, vehicle = np.unique(benchmark.train.vehicle.numbers, return_inverse=True)
-    torch.manual_seed(recipe.seed)
-    objective, plain_optimiser = assemble(recipe, len(names))
-    if recipe.training.channels_last:
-        objective.to(memory_format=torch.channels_last)
-    average = None if recipe.training.ema is None else MovingAverage(objective.model, recipe.training.ema)
-    prepare_trunks(objective, recipe.training, fabric)
-    wrapped, optimiser = fabric.setup(objective, plain_optimiser)
-    if average is not None:
-        average.module.to(fabric.device)
-    stepper = Stepper(fabric, objective, wrapped, micro_batch=micro_batch, checkpointing=recipe.training.checkpointing)
-    model = objective.model
-    transform = make_train_transform(recipe.images, model.mean, model.std)
-    sampler = IdentitySampler(vehicle, recipe.sampler, recipe.seed)
-    images, rows = next(make_loader(SightingImages(benchmark.train, transform, recipe.seed), sampler.batches(0)[:1], workers=0))
-    images = images.to(fabric.device)
-    if recipe.training.channels_last:
-        images = images.contiguous(memory_format=torch.channels_last)
-    places = torch.from_numpy(model.place_rows(benchmark.train))[rows].to(fabric.device)
-    labels = torch.from_numpy(vehicle)[rows].to(fabric.device)
-    objective.train()
-    started = 0.0
-    for step in range(2):
-        if on_gpu:
-            torch.cuda.synchronize(fabric.device)
-            torch.cuda.reset_peak_memory_stats(fabric.device)
-        started = time.perf_counter()
-        stepper.gradients(images, places, labels, (recipe.seed, 0, step), lambda values: None)
-        optimiser.step()
-        optimiser.zero_grad()
-        if average is not None:
-            average.update(model)
+    training = recipe.training.model_copy(update={"micro_batch": micro_batch})
+    step = make_bare_step(recipe.model_copy(update={"training": training}), benchmark, batch, fabric)
+    step()  # warms up
+    if on_gpu:
+        torch.cuda.synchronize(fabric.device)
+        torch.cuda.reset_peak_memory_stats(fabric.device)
+    started = time.perf_counter()
+    step()
     if on_gpu:
         torch.cuda.synchronize(fabric.device)
     seconds = time.perf_counter() - started

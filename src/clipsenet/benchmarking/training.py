@@ -8,10 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
-from clipsenet.assembling import assemble
+from clipsenet.benchmarking.bare_step import make_bare_step
 from clipsenet.benchmarking.first_batches import fill_cache, load
 from clipsenet.benchmarking.peaks import peak_memory
 from clipsenet.devices import make_fabric
@@ -224,26 +223,13 @@ def _watch_training(recipe: Recipe, benchmark: Benchmark, device: str, steps: in
 def _bare_step(recipe: Recipe, benchmark: Benchmark, batch: Batch, device: str, steps: int) -> float:
     """Seconds of a forward, backward and update on a batch in memory; the mean over the steps."""
     fabric = make_fabric(device, recipe.training.precision)
-    names, vehicles = np.unique(benchmark.train.vehicle.numbers, return_inverse=True)
-    objective, plain_optimiser = assemble(recipe, len(names))
-    place = torch.from_numpy(objective.model.place_rows(benchmark.train))
-    images, rows = batch
-    images = images.to(fabric.device)
-    if recipe.training.channels_last:
-        objective.to(memory_format=torch.channels_last)
-        images = images.contiguous(memory_format=torch.channels_last)
-    wrapped, optimiser = fabric.setup(objective, plain_optimiser)
-    places, labels = place[rows].to(fabric.device), torch.from_numpy(vehicles)[rows].to(fabric.device)
-    objective.train()
-    started = 0.0
-    for step in range(WARM_UP + steps):
-        if step == WARM_UP:
-            _wait(fabric.device)
-            started = time.perf_counter()
-        parts = wrapped(images, places, labels)
-        fabric.backward(torch.stack(list(parts.values())).sum())
-        optimiser.step()
-        optimiser.zero_grad()
+    step = make_bare_step(recipe, benchmark, batch, fabric)
+    for _ in range(WARM_UP):
+        step()
+    _wait(fabric.device)
+    started = time.perf_counter()
+    for _ in range(steps):
+        step()
     _wait(fabric.device)
     return (time.perf_counter() - started) / steps
 

@@ -15,12 +15,17 @@ if TYPE_CHECKING:
 Runs = Annotated[list[Path], typer.Argument(metavar="RUN ...", help="Run folders, on the same test.")]
 To = Annotated[Path, typer.Option("--to", metavar="FILE", help="A .png file (rank lists: .jpg, too).")]
 TestData = Annotated[Path, typer.Option("--data", help="The benchmark, as for evaluate.")]
+Queries = Annotated[
+    str, typer.Option(help="worst or best by average precision, random, or files of queries, separated by commas.")
+]
 Similarity = Annotated[
     str, typer.Option(metavar="CHAIN", help="By what is ranked, such as 'k-reciprocal:k1=20,k2=6,original=0.3'.")
 ]
 FeaturesOf = Annotated[
     list[Path] | None,
-    typer.Option("--features", metavar="DIR", help="A features folder for each run, in order: read, not extracted."),
+    typer.Option(
+        "--features", metavar="DIR", help="A features folder for each run, in order: read where it is there, written where not."
+    ),
 ]
 
 
@@ -28,9 +33,7 @@ def ranks(
     runs: Runs,
     data: TestData,
     to: To,
-    queries: Annotated[
-        str, typer.Option(help="worst or best by average precision, random, or files of queries, separated by commas.")
-    ] = "worst",
+    queries: Queries = "worst",
     count: Annotated[int, typer.Option(min=1, help="Queries at most.")] = 6,
     first: Annotated[int, typer.Option(min=1, help="Pictures a row.")] = 10,
     side: Annotated[int, typer.Option(min=24, help="Of a picture, in pixels.")] = 112,
@@ -55,18 +58,16 @@ def ranks(
     use_threads(threads)
     looks = _look(runs, data, similarity, features, checkpoint, set_, skip_broken, device)
     chosen = choose_queries(looks[0].found, queries, count, seed)
-    image = draw_rank_lists([(name, one.found) for name, one in with_own_names(looks)], chosen, first, side)
+    image = draw_rank_lists([(name, one.found) for name, one in with_own_names(looks)], chosen, first, side, looks[0].protocol)
     save_picture(image, to)
-    out.print(f"{len(chosen)} queries, ranked by {looks[0].chain.label()}, in {to}", markup=False)
+    out.print(f"{len(chosen)} queries in {to}; {looks[0].protocol}", markup=False)
 
 
 def maps(
     runs: Runs,
     data: TestData,
     to: To,
-    queries: Annotated[
-        str, typer.Option(help="worst or best by average precision, random, or files of queries, separated by commas.")
-    ] = "random",
+    queries: Queries = "random",
     pairs: Annotated[bool, typer.Option("--pairs", help="Each query and its first match: what makes the two alike.")] = False,
     count: Annotated[int, typer.Option(min=1, help="Queries at most.")] = 5,
     side: Annotated[int, typer.Option(min=24, help="Of a picture, in pixels.")] = 128,
@@ -122,7 +123,7 @@ def embedding(
     looks = _look(runs, data, "cosine", features, checkpoint, set_, skip_broken, device)
     rows = choose_rows(looks[0].found.test, vehicles, seed)
     draw_embedding(with_own_names(looks), rows, to, columns, seed)
-    out.print(f"{len(looks)} runs, {len(rows)} pictures, in {to}", markup=False)
+    out.print(f"{len(looks)} runs, {len(rows)} pictures, in {to}; {looks[0].protocol}", markup=False)
 
 
 def curves(
@@ -144,15 +145,19 @@ def curves(
 
     use_threads(threads)
     looks = _look(runs, data, similarity, features, checkpoint, set_, skip_broken, device)
-    draw_curves([(name, one.found, spread(one.features, one.found, one.junk)) for name, one in with_own_names(looks)], to)
-    out.print(f"{len(looks)} runs, ranked by {looks[0].chain.label()}, in {to}", markup=False)
+    draw_curves(
+        [(name, one.found, spread(one.features, one.found, one.junk)) for name, one in with_own_names(looks)],
+        to,
+        looks[0].protocol,
+    )
+    out.print(f"{len(looks)} runs in {to}; {looks[0].protocol}", markup=False)
 
 
 def history(runs: Runs, to: To) -> None:
     """Losses and validation scores over the epochs, a colour for each run."""
     from clipsenet.console import out
     from clipsenet.errors import ClipsenetError
-    from clipsenet.figures.curves import draw_history
+    from clipsenet.figures.history import draw_history
     from clipsenet.history import read_history
     from clipsenet.runs import read_recipe
 

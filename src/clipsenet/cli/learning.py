@@ -36,12 +36,14 @@ def train(
     from clipsenet.recipe import load_recipe
     from clipsenet.training import train as train_
 
+    if json_ and not dry_run:
+        raise UsageError("--json is for --dry-run; a training's figures are in its history.csv")
+    if dry_run and (processes > 1 or resume):
+        raise UsageError("--dry-run measures one process from the start; leave out --processes and --resume")
     use_threads(threads)
     loaded = load_recipe(recipe, set_ or ())
     folder = run or Path("runs") / loaded.name
     benchmark = open_benchmark(loaded.data, data, _parts(loaded), skip_broken)
-    if json_ and not dry_run:
-        raise UsageError("--json is for --dry-run; a training's figures are in its history.csv")
     if not resume:
         with watching() as watch:  # with a bar; whoever trains from Python fetches without
             fetch_wanted(loaded.model, watch)

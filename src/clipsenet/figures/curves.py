@@ -1,18 +1,17 @@
 """Curves of an evaluation: CMC, precision against recall, and how far same and different vehicles lie apart."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, Int
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
 
 from clipsenet.features import Features
 from clipsenet.figures.style import COLOURS, LINES, drawing
-from clipsenet.history import read_history
 from clipsenet.protocol import JunkRule
+from clipsenet.ranking import Relevance
 from clipsenet.similarity import cosine
 from clipsenet.trials import Evaluation
 
@@ -60,27 +59,28 @@ def spread(features: Features, found: Evaluation, junk: JunkRule) -> Spread:
     Args:
         features: of the test pictures.
         found: tells the trials.
-        junk: pairs that this rule leaves out are no pairs; ``same-file`` leaves in what one camera saw.
+        junk: what it leaves out for a query is no pair.
     """
     same, other = np.zeros(len(BINS) - 1, dtype=np.int64), np.zeros(len(BINS) - 1, dtype=np.int64)
-    vehicle, camera = found.test.vehicle.numbers, found.test.camera.numbers
     for result in found.results:
-        query, gallery = result.trial.query, result.trial.gallery
-        for part, values in cosine(features[query], features[gallery]):
-            asked = query[part]
-            alike = vehicle[asked][:, None] == vehicle[gallery][None, :]
-            left = asked[:, None] != gallery[None, :]
-            if junk != "same-file":
-                seen_here = (camera[asked][:, None] == camera[gallery][None, :]) & (camera[asked] >= 0)[:, None]
-                left &= ~(seen_here & alike) if junk == "same-camera" else ~seen_here
-            inside = np.clip(values, -1, 1)
-            same += np.histogram(inside[alike & left], BINS)[0]
-            other += np.histogram(inside[~alike & left], BINS)[0]
+        query, gallery = features[result.trial.query], features[result.trial.gallery]
+        relevance = Relevance(query.sightings, gallery.sightings, junk)
+        for part, block in cosine(query, gallery):
+            for row, cosines in enumerate(np.clip(block, -1, 1), start=part.start):
+                match, left_out = relevance.of(row)
+                of_match = np.histogram(cosines[match], BINS)[0]
+                same += of_match
+                other += np.histogram(cosines, BINS)[0] - of_match - np.histogram(cosines[left_out], BINS)[0]
     return Spread(same, other)
 
 
-def draw_curves(runs: Sequence[tuple[str, Evaluation, Spread]], path: Path) -> None:
+def draw_curves(runs: Sequence[tuple[str, Evaluation, Spread]], path: Path, caption: str = "") -> None:
     """CMC, precision against recall, and similarities of same and different vehicles, side by side.
+
+    Args:
+        runs: their names, what each found, and how its cosines spread.
+        path: of the PNG.
+        caption: by what protocol.
 
     Raises:
         ClipsenetError: the file cannot be written.
@@ -99,32 +99,8 @@ def draw_curves(runs: Sequence[tuple[str, Evaluation, Spread]], path: Path) -> N
         right.set(xlabel="cosine", ylabel="share of pairs in 0.01")
         for axes in (left, middle, right):
             axes.grid(color="#dddddd", linewidth=0.6)
+        figure.suptitle(caption, fontsize=7)
         figure.legend(loc="outside lower center", ncols=3, frameon=False)
-
-
-def draw_history(folders: Mapping[str, Path], path: Path) -> None:
-    """Losses and validation scores over the epochs, a colour for each run.
-
-    Raises:
-        ClipsenetError: the file cannot be written.
-    """
-    with drawing(8.0, 3.2, path) as figure:
-        losses, scores = figure.subplots(1, 2)
-        for number, (name, folder) in enumerate(folders.items()):
-            rows = read_history(folder)
-            colour = COLOURS[number % len(COLOURS)]
-            parts = sorted({key for row in rows for key in row if key.startswith("loss.")})
-            for style, key in zip(LINES, parts, strict=False):
-                _line(losses, rows, key, colour, style, f"{name}, {key.removeprefix('loss.')}")
-            for style, key in zip(LINES, ("validation.mAP", "validation.R1", "test.mAP", "test.R1"), strict=True):
-                _line(scores, rows, key, colour, style, f"{name}, {key.replace('.', ' ')}")
-        losses.set(xlabel="epoch", ylabel="loss, weighted")
-        scores.set(xlabel="epoch", ylabel="%")
-        for axes in (losses, scores):
-            axes.grid(color="#dddddd", linewidth=0.6)
-            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-            if axes.get_legend_handles_labels()[0]:
-                axes.legend(fontsize=8, framealpha=0.8, edgecolor="none")
 
 
 def _precision(places: Int[np.ndarray, " matches"]) -> Float[np.ndarray, " levels"]:
@@ -143,10 +119,3 @@ def _histograms(axes: Axes, pairs: Spread, colour: str, line: str) -> None:
         axes.plot(middle, shares, line, color=colour, linewidth=1.4 if filled else 0.8)
         if filled:
             axes.fill_between(middle, shares, color=colour, alpha=0.18, linewidth=0)
-
-
-def _line(axes: Axes, rows: Sequence[Mapping[str, float]], key: str, colour: str, style: str, label: str) -> None:
-    points = [(row["epoch"], row[key]) for row in rows if key in row]
-    if points:
-        factor = 1 if key.startswith("loss") else 100
-        axes.plot([x for x, _ in points], [factor * y for _, y in points], style, marker=".", color=colour, label=label)

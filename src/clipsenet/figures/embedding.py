@@ -62,7 +62,7 @@ def draw_embedding(
         panels = figure.subplots(lines, side, squeeze=False).ravel()
         for axes in panels[len(looks) :]:
             axes.set_axis_off()
-        for axes, (name, look) in zip(panels, looks, strict=False):
+        for axes, (name, look) in zip(panels[: len(looks)], looks, strict=True):
             vectors = look.features.embeddings[rows]
             test = look.found.test[rows]
             spots = TSNE(

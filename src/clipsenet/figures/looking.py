@@ -7,8 +7,9 @@ import torch
 
 from clipsenet.chain import PLAIN, Chain
 from clipsenet.errors import UsageError
-from clipsenet.features import Features, extract
-from clipsenet.protocol import Benchmark, JunkRule
+from clipsenet.evaluation import embed_test, places_told
+from clipsenet.features import Features
+from clipsenet.protocol import JUNK, Benchmark, JunkRule
 from clipsenet.reporting import SILENT, Watch
 from clipsenet.runs import Run
 from clipsenet.trials import Evaluation, search
@@ -25,6 +26,7 @@ class Look:
         found: every trial searched by ``chain`` and the benchmark's own junk rule.
         chain: the similarity.
         junk: the rule.
+        protocol: what its scores depend on, in a line.
     """
 
     name: str
@@ -33,6 +35,7 @@ class Look:
     found: Evaluation
     chain: Chain
     junk: JunkRule
+    protocol: str
 
 
 def look(
@@ -41,7 +44,6 @@ def look(
     *,
     chain: Chain = PLAIN,
     features: Path | None = None,
-    workers: int = 0,
     device: torch.device | str = "cpu",
     watch: Watch = SILENT,
 ) -> Look:
@@ -51,34 +53,24 @@ def look(
         run: the network; rows of camera and view are told as its recipe's evaluation says.
         benchmark: pictures, trials and protocol.
         chain: by what similarity they are ranked.
-        features: a features folder of the run, read instead of extracting.
-        workers: processes that open pictures.
+        features: a features folder of the run: read where it is there, written where it is not.
         device: where the network computes.
         watch: told how far it is.
 
     Raises:
         ClipsenetError: nothing to test, a broken picture, features of another run.
     """
-    told = run.recipe.evaluation.labels
-    places = run.model.place_rows(benchmark.test) if told else None
-    if features is None:
-        found = extract(
-            run.model,
-            benchmark.test,
-            run.test_transform,
-            run.id,
-            dim=run.dim,
-            places=places,
-            batch=run.recipe.evaluation.batch,
-            workers=workers,
-            device=device,
-            progress=watch.stage(f"extracting with {run.recipe.name}"),
-        )
-    else:
-        used = places is not None and bool((places >= 0).any())
-        found = Features.load(features).of(benchmark.test, run.id, used, str(features))
+    settings = run.recipe.evaluation.model_copy(update={"without": None})
+    places = places_told(run, benchmark, settings)
+    found, _ = embed_test(run, benchmark, settings, places, features, run.recipe.training.workers, device, watch)
     evaluation = search(found, benchmark.trials, benchmark.protocol, chain, watch=watch)[benchmark.protocol.junk]
-    return Look(run.recipe.name, run, found, evaluation, chain, benchmark.protocol.junk)
+    own = benchmark.protocol
+    queries = sum(len(trial.query) for trial in benchmark.trials)
+    protocol = (
+        f"{benchmark.name} {benchmark.fingerprint}, {queries} queries; junk: {JUNK[own.junk]}; AP: {own.ap}; {chain.label()}; "
+        f"{run.checkpoint}, epoch {run.epoch}; {'camera or view told' if found.labels_told else 'no labels told'}"
+    )
+    return Look(run.recipe.name, run, found, evaluation, chain, own.junk, protocol)
 
 
 def with_own_names(looks: list[Look]) -> list[tuple[str, Look]]:

@@ -15,8 +15,8 @@ from clipsenet.trials import Evaluation
 
 CHOICES = ("worst", "best", "random")
 
-FRAME, GAP, TEXT = 4, 8, 34
-"""Pixels: a picture's frame, the room between pictures, the two lines below each."""
+FRAME, GAP, TEXT, CAPTION = 4, 8, 34, 20
+"""Pixels: a picture's frame, the room between pictures, the two lines below each, the line below all."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def choose_queries(found: Evaluation, how: str, count: int, seed: int = 0) -> li
 
 
 def draw_rank_lists(
-    runs: Sequence[tuple[str, Evaluation]], queries: Sequence[Query], first: int = 10, side: int = 112
+    runs: Sequence[tuple[str, Evaluation]], queries: Sequence[Query], first: int = 10, side: int = 112, caption: str = ""
 ) -> Image.Image:
     """A row for each query and run: the query, then the first pictures of the gallery.
 
@@ -75,6 +75,7 @@ def draw_rank_lists(
         queries: from top to bottom; the runs stand above each other for each.
         first: pictures a row.
         side: of a picture, in pixels; its shape is kept.
+        caption: by what protocol; a line below.
 
     Raises:
         ClipsenetError: no query to show.
@@ -87,8 +88,11 @@ def draw_rank_lists(
     cell, height = side + 2 * FRAME + GAP, side + 2 * FRAME + TEXT
     name_width = max(int(font.getlength(name)) + 2 * GAP for name, _ in runs) if len(runs) > 1 else GAP
     width = name_width + cell * (shown + 1) + 2 * GAP + 130
-    image = Image.new("RGB", (width, GAP + len(queries) * (len(runs) * height + 2 * GAP)), PAPER)
+    below = GAP + len(queries) * (len(runs) * height + 2 * GAP)
+    width = max(width, int(small.getlength(caption)) + 2 * GAP)
+    image = Image.new("RGB", (width, below + (CAPTION if caption else 0)), PAPER)
     draw = ImageDraw.Draw(image)
+    draw.text((GAP, below), caption, INK, font=small)
     for block, query in enumerate(queries):
         for line, (name, found) in enumerate(runs):
             top = GAP + block * (len(runs) * height + 2 * GAP) + line * height

@@ -54,13 +54,21 @@ def _dots(axes: Axes, findings: Findings) -> None:
 def _curves(axes: Axes, findings: Findings) -> None:
     """MAP over the epochs: a colour for each row, a line style for each similarity."""
     for number, row in enumerate(findings.ablation.rows):
-        for style, similarity in zip(LINES, _similarities(findings), strict=False):
+        for place, similarity in enumerate(_similarities(findings)):
             points = [one for one in _of(findings, similarity) if one.row.name == row.name]
             if points:
                 epochs = [int(one.checkpoint.removeprefix("epoch-")) for one in points]
                 means = [100 * one.mean("mAP") for one in points]
                 colour, mark = COLOURS[number % len(COLOURS)], MARKS[number % len(MARKS)]
-                axes.plot(epochs, means, style, marker=mark, markersize=5, color=colour, label=f"{row.title}, {similarity}")
+                axes.plot(
+                    epochs,
+                    means,
+                    LINES[place % len(LINES)],
+                    marker=mark,
+                    markersize=5,
+                    color=colour,
+                    label=f"{row.title}, {similarity}",
+                )
     axes.set_xlabel("epoch")
     axes.set_ylabel("mAP, %")
     axes.grid(color="#dddddd", linewidth=0.6)
