@@ -10,6 +10,7 @@ from clipsenet.features import Features
 
 Group = Literal["track", "camera"]
 Weighting = Literal["equal", "quality"]
+Dtype = Literal["float16", "float32"]
 
 NOBODY = -1
 """An id that no sighting has: fills an answer that is shorter than was asked for."""
@@ -93,6 +94,9 @@ class Gallery(Protocol):
         Raises:
             ClipsenetError: embeddings of another run, NaN or without length, a full disk, a gallery opened to be read.
         """
+
+    def find(self, content: list[str]) -> Int[np.ndarray, " n"]:
+        """The id of each content that is in, ``NOBODY`` for the others: what need not be embedded again."""
 
     def search(
         self, query: Float[np.ndarray, "q dim"], *, top: int = 20, where: Filter = EVERYTHING, group: Group | None = None

@@ -1,0 +1,270 @@
+"""The local gallery: one folder, no server; one process writes, any number search."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from clipsenet.errors import ClipsenetError, UsageError
+from clipsenet.features import Features
+from clipsenet.files import write_folder
+from clipsenet.gallery.adding import add, refuse_others
+from clipsenet.gallery.audit import Audit
+from clipsenet.gallery.checking import find_damage
+from clipsenet.gallery.filtering import explain_nothing, meant_rows
+from clipsenet.gallery.grouping import best_cameras, best_tracks
+from clipsenet.gallery.interface import EVERYTHING, NOBODY, Answer, Dtype, Embedding, Filter, Group, Weighting
+from clipsenet.gallery.ledger import EXTRA, LABELS, Ledger
+from clipsenet.gallery.leftovers import clear_leftovers
+from clipsenet.gallery.schema import explained
+from clipsenet.gallery.searching import Best, best_rows
+from clipsenet.gallery.snapshot import Snapshot
+from clipsenet.gallery.writing import Writing, is_written
+from clipsenet.sightings import TEXT, WHOLE, Labels, Sightings
+
+NOTE = "note:"
+"""Begins the key of what somebody else wishes the gallery to remember."""
+
+
+def create_gallery(
+    folder: Path, embedding: Embedding, *, dtype: Dtype = "float16", weighting: Weighting = "equal"
+) -> "LocalGallery":
+    """Make an empty gallery and open it to write.
+
+    Args:
+        folder: new or empty.
+        embedding: what it will hold.
+        dtype: of the stored numbers; halves take half the room and change a cosine by less than 0.001.
+        weighting: how a track's pictures are weighed in its vector.
+
+    Raises:
+        ClipsenetError: the folder is not empty or cannot be written.
+    """
+    if embedding.dim < 1:
+        raise ClipsenetError(f"embeddings of length {embedding.dim}, wanted 1 or more")
+    with explained(folder):
+        write_folder(folder, lambda partial: Ledger.create(partial, embedding, dtype, weighting))
+    return open_gallery(folder, write=True)
+
+
+def open_gallery(folder: Path, *, write: bool = False) -> "LocalGallery":
+    """Open a gallery: to search it as it is now, or to write to it, which one process may at a time.
+
+    Raises:
+        ClipsenetError: no gallery, one of a newer version, half made or damaged; another process writes; no rights.
+    """
+    return LocalGallery(Path(folder), write=write)
+
+
+class LocalGallery:
+    """A gallery in a folder. Opened to be read it stays as it was then, whatever a writer does meanwhile."""
+
+    def __init__(self, folder: Path, *, write: bool) -> None:
+        self.folder = folder
+        self._turn = threading.RLock()
+        self._writing: Writing | None = None
+        self._closed = False
+        with explained(folder):
+            Ledger(folder, write=False).close()  # what is no gallery gets no lock
+            if write:
+                self._writing = Writing(folder)
+            try:
+                self._ledger = Ledger(folder, write=write)
+                try:
+                    if write:
+                        clear_leftovers(self._ledger)
+                    self._snapshot = Snapshot.load(self._ledger)
+                except BaseException:
+                    self._ledger.close()
+                    raise
+            except BaseException:
+                if self._writing is not None:
+                    self._writing.release()
+                raise
+        self._lengths = _no_lengths(self._snapshot)
+        self._behind = False
+
+    def __enter__(self) -> "LocalGallery":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def embedding(self) -> Embedding:
+        """What it holds."""
+        return self._snapshot.embedding
+
+    @property
+    def weighting(self) -> Weighting:
+        """How a track's pictures are weighed in its vector."""
+        return self._snapshot.weighting
+
+    def add(
+        self, features: Features, content: list[str], quality: Float[np.ndarray, " n"] | None = None
+    ) -> Int[np.ndarray, " n"]:
+        """Keep sightings; see ``Gallery.add``."""
+        with self._written():
+            refuse_others(features, self.embedding)
+            return add(self._ledger, features, content, quality)
+
+    def find(self, content: list[str]) -> Int[np.ndarray, " n"]:
+        """The id of each content that is in; see ``Gallery.find``."""
+        with self._used():
+            return self._ledger.find(content)
+
+    def search(
+        self, query: Float[np.ndarray, "q dim"], *, top: int = 20, where: Filter = EVERYTHING, group: Group | None = None
+    ) -> Answer:
+        """The sightings most alike; see ``Gallery.search``."""
+        if top < 1:
+            raise UsageError(f"the first {top} answers, wanted 1 or more")
+        query = self._checked(query)
+        with self._used():
+            snapshot = self._now()
+            rows = meant_rows(snapshot, self._ledger, where)
+            candidates = len(snapshot) if rows is None else len(rows)
+            if not candidates:
+                raise ClipsenetError(f"{self.folder}: {explain_nothing(snapshot, self._ledger, where)}")
+            lengths = self._lengths
+        if not len(query):
+            found: list[Best] = []
+        elif group == "camera":
+            found = best_cameras(snapshot, query, rows, top)
+        elif group == "track":
+            found = best_tracks(snapshot, query, rows, top, lengths)
+        else:
+            found = best_rows(snapshot, query, rows, top)
+        ids = np.full((len(query), top), NOBODY, dtype=np.int64)
+        similarity = np.full((len(query), top), np.nan, dtype=np.float32)
+        for number, (best, values) in enumerate(found):
+            ids[number, : len(best)], similarity[number, : len(best)] = snapshot.columns["id"][best], values
+        return Answer(ids, similarity, candidates, exact=True)
+
+    def get(self, ids: Int[np.ndarray, " n"]) -> Features:
+        """Sightings and embeddings by their ids; see ``Gallery.get``."""
+        with self._used():
+            snapshot = self._now()
+            sightings = self._sightings(snapshot, ids)
+            vectors = snapshot.vectors(snapshot.rows_of(ids))
+        return Features(sightings, vectors, self.embedding.run_id, self.embedding.labels_told)
+
+    def sightings(self, ids: Int[np.ndarray, " n"]) -> Sightings:
+        """Sightings by their ids, in that order, without their embeddings.
+
+        Raises:
+            ClipsenetError: an id that is not there, or no longer.
+        """
+        with self._used():
+            return self._sightings(self._now(), ids)
+
+    def ids(self, where: Filter = EVERYTHING) -> Int[np.ndarray, " n"]:
+        """The ids of the sightings that are meant, ascending."""
+        with self._used():
+            snapshot = self._now()
+            rows = meant_rows(snapshot, self._ledger, where)
+            ids = snapshot.columns["id"]
+            return np.sort(ids if rows is None else ids[rows])
+
+    def count(self, where: Filter = EVERYTHING) -> int:
+        """How many sightings are meant."""
+        return len(self.ids(where))
+
+    @property
+    def audit(self) -> Audit:
+        """Its record of searches."""
+        return Audit(self.folder)
+
+    def verify(self) -> list[str]:
+        """What is wrong with the store as it is now; see ``Gallery.verify``."""
+        with self._used():
+            quiet = self._writing is not None or not is_written(self.folder)
+            return [finding.sentence for finding in find_damage(self.folder, quiet=quiet)]
+
+    def remember(self, key: str, text: str) -> None:
+        """Keep a text beside the gallery, such as where its run lies.
+
+        Raises:
+            ClipsenetError: the gallery was opened to be read.
+        """
+        with self._written():
+            self._ledger.set_meta(NOTE + key, text)
+
+    def recall(self, key: str) -> str:
+        """A text that was kept; empty where there is none."""
+        with self._used():
+            return self._ledger.meta(NOTE + key)
+
+    def close(self) -> None:
+        """Let go of files and of the right to write; again is no error."""
+        with self._turn:
+            if not self._closed:
+                self._closed = True
+                self._ledger.close()
+                if self._writing is not None:
+                    self._writing.release()
+
+    @contextmanager
+    def _used(self) -> Iterator[None]:
+        """One thread at a time asks the ledger."""
+        with self._turn, explained(self.folder):
+            if self._closed:
+                raise ClipsenetError(f"{self.folder}: this gallery was closed; open it again")
+            yield
+
+    @contextmanager
+    def _written(self) -> Iterator[None]:
+        """Something is going to change."""
+        with self._used():
+            if self._writing is None:
+                raise ClipsenetError(f"{self.folder}: this gallery was opened to be read; open it with write=True")
+            self._behind = True
+            yield
+
+    def _now(self) -> Snapshot:
+        """The snapshot, after this process's own changes."""
+        if self._behind:
+            self._snapshot = Snapshot.load(self._ledger, self._snapshot)
+            self._lengths = _no_lengths(self._snapshot)
+            self._behind = False
+        return self._snapshot
+
+    def _checked(self, query: Float[np.ndarray, "q dim"]) -> Float[np.ndarray, "q dim"]:
+        if query.ndim != 2 or query.shape[1] != self.embedding.dim:
+            raise ClipsenetError(
+                f"a query of shape {query.shape}, wanted (queries, {self.embedding.dim}): embeddings of run "
+                f"{self.embedding.run_id[:16]}"
+            )
+        length = np.linalg.norm(query, axis=1)
+        bad = np.flatnonzero(~(np.abs(length - 1) < 1e-3))
+        if len(bad):
+            raise ClipsenetError(f"query {bad[0] + 1} is no unit vector: its length is {length[bad[0]]:.3g}, wanted 1")
+        return np.ascontiguousarray(query, dtype=np.float32)
+
+    def _sightings(self, snapshot: Snapshot, ids: Int[np.ndarray, " n"]) -> Sightings:
+        rows = snapshot.rows_of(ids)
+        paths, boxes = self._ledger.pictures(ids.tolist())
+        extra = [name for name in snapshot.columns if name.startswith(EXTRA)]
+        labels = {name: self._labels(snapshot.label(name)[rows]) for name in (*LABELS, *extra)}
+        return Sightings(
+            path=np.array(paths, dtype=TEXT),
+            vehicle=labels["vehicle"],
+            camera=labels["camera"],
+            view=labels["view"],
+            track=labels["track"],
+            time=snapshot.columns["time"][rows],
+            box=np.array(boxes, dtype=np.int64).reshape(-1, 4) if any(box != WHOLE for box in boxes) else None,
+            extra={name.removeprefix(EXTRA): labels[name] for name in extra},
+        )
+
+    def _labels(self, numbers: Int[np.ndarray, " n"]) -> Labels:
+        names = self._ledger.names(np.unique(numbers).tolist())
+        return Labels.from_texts([names.get(number, "") for number in numbers.tolist()])
+
+
+def _no_lengths(snapshot: Snapshot) -> Float[np.ndarray, " _"]:
+    """Of every track: nobody has asked yet."""
+    return np.full(int(np.count_nonzero(snapshot.label("track"))), np.nan)
