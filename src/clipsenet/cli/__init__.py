@@ -12,7 +12,14 @@ from clipsenet.cli.figuring import curves, embedding, history, maps, ranks
 from clipsenet.cli.inspecting import inspect
 from clipsenet.cli.learning import describe, list_, toy, train
 from clipsenet.cli.literature import literature
-from clipsenet.cli.measuring import bench_colours, bench_deletion, bench_evaluation, bench_training, bench_transfer
+from clipsenet.cli.measuring import (
+    bench_colours,
+    bench_deletion,
+    bench_evaluation,
+    bench_gallery,
+    bench_training,
+    bench_transfer,
+)
 from clipsenet.cli.opening import complain
 from clipsenet.cli.showing import sheet
 from clipsenet.cli.studying import ablate
@@ -36,6 +43,7 @@ app.command("list")(list_)
 bench_app = typer.Typer(help="Measure: speed and memory, as ratios to a reference in the same run.", no_args_is_help=True)
 bench_app.command("training")(bench_training)
 bench_app.command("evaluation")(bench_evaluation)
+bench_app.command("gallery")(bench_gallery)
 bench_app.command("colours")(bench_colours)
 bench_app.command("transfer")(bench_transfer)
 bench_app.command("deletion")(bench_deletion)
