@@ -1,5 +1,6 @@
 """The local gallery against the slow, obvious search: filters, ties, groups, days, segments, both kinds of numbers."""
 
+import os
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -256,6 +257,8 @@ def test_two_threads_answer_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPat
             torch.set_num_threads(2)
             together = gallery.search(query, top=7, group=group)  # type: ignore[arg-type]
             assert torch.get_num_threads() == 2
+            own = searching._workers(2, os.getpid())
+            assert {own.submit(torch.get_num_threads).result() for _ in range(8)} == {1}, "two threads, not two times two"
             with ThreadPoolExecutor(1) as pool:
                 assert pool.submit(torch.get_num_threads).result() == 2, "other threads keep their number"
         finally:

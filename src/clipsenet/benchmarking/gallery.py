@@ -95,7 +95,7 @@ def measure(
         result["bare"] = _bare(gallery, queries, rounds, watch)
         for line in result["searches"]:
             if line["filter"] == "none" and result["bare"]:
-                line["ratio"] = line["p50"] / result["bare"][str(line["queries"])]
+                line["ratio"] = line["p50"] / result["bare"][str(line["queries"])]["p50"]
         if neighbours:
             result["neighbours"] = _neighbours(gallery, folder, queries, rounds, watch)
     finally:
@@ -117,8 +117,8 @@ def rows_of(result: dict[str, Any]) -> list[tuple[str, str]]:
     for line in result["searches"]:
         beside = f"; {line['ratio']:.2f} of the bare product" if "ratio" in line else ""
         title = f"exact, {line['queries']} at once, filter {line['filter']} ({line['candidates']} left)"
-        table.append((title, f"p50 {line['p50'] * 1e3:.1f} ms, p99 {line['p99'] * 1e3:.1f} ms{beside}"))
-    table += [(f"bare product, {count} at once", f"{seconds * 1e3:.1f} ms") for count, seconds in result["bare"].items()]
+        table.append((title, f"{_shown(line)}{beside}"))
+    table += [(f"bare product, {count} at once", _shown(line)) for count, line in result["bare"].items()]
     table.append(("anonymous memory after the searches", _megabytes(result["anonymous_bytes_after_searches"])))
     if found := result.get("neighbours"):
         table.append(
@@ -128,10 +128,13 @@ def rows_of(result: dict[str, Any]) -> list[tuple[str, str]]:
             )
         )
         for count in ("1", str(QUERIES)):
-            line = found[count]
-            table.append((f"by neighbours, {count} at once", f"p50 {line['p50'] * 1e3:.2f} ms, p99 {line['p99'] * 1e3:.2f} ms"))
+            table.append((f"by neighbours, {count} at once", _shown(found[count])))
         table.append(("recall at 10 against exact", f"{found['recall_at_10']:.4f} over {found['recall_queries']} queries"))
     return table
+
+
+def _shown(line: dict[str, float]) -> str:
+    return f"p50 {line['p50'] * 1e3:.1f} ms, p99 {line['p99'] * 1e3:.1f} ms, processors {line['cpu'] * 1e3:.1f} ms"
 
 
 def _fill(world: World, dim: int, folder: Path, dtype: Dtype, watch: Watch) -> tuple[float, float]:
@@ -157,7 +160,7 @@ def _searches(gallery: LocalGallery, queries: np.ndarray, rounds: int, watch: Wa
         for name, where in (("none", EVERYTHING), ("camera and time", CAMERA_AND_TIME), ("another column", COLUMN))
         for count in (1, QUERIES)
     ]
-    times: list[list[float]] = [[] for _ in kinds]
+    times: list[list[tuple[float, float]]] = [[] for _ in kinds]
     tick = watch.stage("exact searches")
     for round_ in range(rounds + 1):  # the first one reads files that nobody has touched: it is not counted
         for number, (_, where, count) in enumerate(kinds):
@@ -173,8 +176,8 @@ def _searches(gallery: LocalGallery, queries: np.ndarray, rounds: int, watch: Wa
     ]
 
 
-def _bare(gallery: LocalGallery, queries: np.ndarray, rounds: int, watch: Watch) -> dict[str, float]:
-    """The median product with all vectors as one block of float32; empty where memory does not hold it."""
+def _bare(gallery: LocalGallery, queries: np.ndarray, rounds: int, watch: Watch) -> dict[str, dict[str, float]]:
+    """Products with all vectors as one block of float32; empty where memory does not hold it."""
     wanted = gallery.count() * queries.shape[1] * 4
     if 1.2 * wanted > free_bytes():
         return {}
@@ -184,7 +187,7 @@ def _bare(gallery: LocalGallery, queries: np.ndarray, rounds: int, watch: Watch)
     for number, count in enumerate((1, QUERIES)):
         turned = asking[:count].T.contiguous()
         work = (lambda v=turned[:, 0]: torch.mv(block, v)) if count == 1 else (lambda m=turned: torch.mm(block, m))
-        found[str(count)] = float(np.median([_timed(work) for _ in range(max(3, rounds // 3))]))
+        found[str(count)] = _quantiles([_timed(work) for _ in range(max(3, rounds // 3))])
         tick(number + 1, 2)
     return found
 
@@ -197,7 +200,7 @@ def _neighbours(gallery: LocalGallery, folder: Path, queries: np.ndarray, rounds
     if gallery.search(queries[:1]).exact:
         raise ClipsenetError(f"{gallery.count()} sightings are too few for an index of neighbours; give --no-neighbours")
     for count in (1, QUERIES):
-        times = []
+        times: list[tuple[float, float]] = []
         for round_ in range(rounds + 1):
             part = queries[:count] if count > 1 else queries[round_ % QUERIES : round_ % QUERIES + 1]
             times.append(_timed(lambda part=part: gallery.search(part)))  # type: ignore[misc]
@@ -208,14 +211,22 @@ def _neighbours(gallery: LocalGallery, folder: Path, queries: np.ndarray, rounds
     return found
 
 
-def _quantiles(times: list[float]) -> dict[str, float]:
-    return {"p50": float(np.quantile(times, 0.5)), "p99": float(np.quantile(times, 0.99)), "times": len(times)}
+def _quantiles(times: list[tuple[float, float]]) -> dict[str, float]:
+    """Of seconds by the clock; and the median of the processors' seconds, which others on the machine change less."""
+    clock, processors = np.array(times).T
+    return {
+        "p50": float(np.quantile(clock, 0.5)),
+        "p99": float(np.quantile(clock, 0.99)),
+        "cpu": float(np.median(processors)),
+        "times": len(times),
+    }
 
 
-def _timed(work: Callable[[], object]) -> float:
-    started = time.perf_counter()
+def _timed(work: Callable[[], object]) -> tuple[float, float]:
+    """Seconds by the clock, and of all processors together."""
+    started, computed = time.perf_counter(), time.process_time()
     work()
-    return time.perf_counter() - started
+    return time.perf_counter() - started, time.process_time() - computed
 
 
 def _anonymous() -> int | None:

@@ -189,7 +189,13 @@ def _tried(index: Any, snapshot: Snapshot, cells: int, rng: np.random.Generator,
 
 
 def _ask(index: Any, query: Float[np.ndarray, "q dim"], count: int, probes: int) -> Int[np.ndarray, "q _"]:
-    found: Int[np.ndarray, "q _"] = index.search(query, count, params=_faiss().SearchParametersIVF(nprobe=probes))[1]
+    faiss = _faiss()
+    former = faiss.omp_get_max_threads()  # torch may share this number
+    faiss.omp_set_num_threads(1)  # a query takes less than a millisecond, and waiting for a second thread takes longer
+    try:
+        found: Int[np.ndarray, "q _"] = index.search(query, count, params=faiss.SearchParametersIVF(nprobe=probes))[1]
+    finally:
+        faiss.omp_set_num_threads(former)
     return found
 
 

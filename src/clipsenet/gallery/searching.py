@@ -1,11 +1,12 @@
 """Exact search: blocks of rows become float32 and are multiplied, thread by thread; what may be among the best is rescored.
 
-Which call multiplies was measured (a million rows of 512 halves in a map, one thread of a busy machine, best of six, taken
-to a million from 200,000 rows): blocks of 512 rows turned to float32 in the cache and multiplied by torch, 0.12 s for one
-query and 0.94 s for 64; of 4,096 rows 0.11 and 1.08 s; torch's half products on two threads 0.19 and 5.9 s, and its half
-product with one vector, which is as fast, rounds similarities to halves; FAISS's halves on two threads 0.05 and 3.1 s;
-numpy's conversion alone 0.9 s; the bare product of float32, which needs twice the memory, 0.27 and 1.6 s. Small blocks in
-threads of their own win for both, and need no second copy.
+Which call multiplies was measured, on a million rows of 512 halves in a map, in seconds of processor time for one query and for
+64: blocks of 1,024 rows turned to float32 in the cache and multiplied by torch, 0.12 and 0.92; of 256 rows 0.19 and 0.96, of
+4,096 rows 0.14 and 1.17. By the clock of a busy machine, so that only their order counts: torch's half products 0.19 and 5.9 on
+two threads (its half product with one vector is as fast as ours and rounds similarities to halves); FAISS's halves 0.05 and
+3.1 on two threads; numpy's conversion alone 0.9 on one; the product with a second copy of all as float32 0.27 and 1.6 on one.
+Small blocks are best for 64 and near the best for one, and need no second copy. Each thread multiplies blocks of its own:
+two threads on one product wait for each other, many times as long as they compute where others use the cores, too.
 
 A similarity is the product of the query with the stored vector in float64, rounded once: neither block, thread nor filter
 changes it, and equal vectors are equal. The fast products only choose which rows are worth that, with the bound of their
@@ -25,8 +26,8 @@ from torch import Tensor
 
 from clipsenet.gallery.snapshot import Snapshot
 
-BLOCK = 512
-"""Rows that become float32 at once: 1 MB of 512 numbers stays in a core's cache."""
+BLOCK = 1024
+"""Rows that become float32 at once: 2 MB of 512 numbers stay in a core's cache."""
 
 CHUNK = 16_384
 """Rows whose similarities are looked at together."""
@@ -160,11 +161,7 @@ def each_chunk(
         look(some, buffers.found[:, : len(some)])
 
     begins = range(0, n, chunk)
-    if threads == 1:
-        for begin in begins:
-            work(begin)
-    else:
-        list(_workers(threads, os.getpid()).map(work, begins))
+    list(_workers(threads, os.getpid()).map(work, begins))
 
 
 @cache
@@ -176,6 +173,7 @@ def _workers(count: int, process: int) -> ThreadPoolExecutor:
     former, started = torch.get_num_threads(), threading.Barrier(count)
 
     def begin() -> None:
+        torch.get_num_threads()  # a thread takes the common number when it is first asked, which must not be later
         torch.set_num_threads(1)
         started.wait()
 

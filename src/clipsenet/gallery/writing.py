@@ -21,6 +21,8 @@ class Writing:
     """
 
     def __init__(self, folder: Path) -> None:
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise ClipsenetError(f"{folder}: no right to write to this gallery; ask its owner, or work with a copy")
         self._lock = FileLock(folder / LOCK, timeout=0, is_singleton=False)
         try:
             self._lock.acquire()
