@@ -133,7 +133,7 @@ def rows_of(result: dict[str, Any]) -> list[tuple[str, str]]:
     return table
 
 
-def _shown(line: dict[str, float]) -> str:
+def _shown(line: dict[str, Any]) -> str:
     return f"p50 {line['p50'] * 1e3:.1f} ms, p99 {line['p99'] * 1e3:.1f} ms, processors {line['cpu'] * 1e3:.1f} ms"
 
 
@@ -176,7 +176,7 @@ def _searches(gallery: LocalGallery, queries: np.ndarray, rounds: int, watch: Wa
     ]
 
 
-def _bare(gallery: LocalGallery, queries: np.ndarray, rounds: int, watch: Watch) -> dict[str, dict[str, float]]:
+def _bare(gallery: LocalGallery, queries: np.ndarray, rounds: int, watch: Watch) -> dict[str, dict[str, Any]]:
     """Products with all vectors as one block of float32; empty where memory does not hold it."""
     wanted = gallery.count() * queries.shape[1] * 4
     if 1.2 * wanted > free_bytes():
@@ -211,7 +211,7 @@ def _neighbours(gallery: LocalGallery, folder: Path, queries: np.ndarray, rounds
     return found
 
 
-def _quantiles(times: list[tuple[float, float]]) -> dict[str, float]:
+def _quantiles(times: list[tuple[float, float]]) -> dict[str, Any]:
     """Of seconds by the clock; and the median of the processors' seconds, which others on the machine change less."""
     clock, processors = np.array(times).T
     return {
