@@ -165,7 +165,5 @@ class Snapshot:
             if begin == end:
                 continue
             places = order[begin:end]
-            found[places] = one.vectors.numpy()[
-                rows[places] - first
-            ]  # torch's threads would wait for each other
+            found[places] = one.vectors.numpy()[rows[places] - first]  # torch's threads would wait for each other
         return found
