@@ -71,8 +71,9 @@ def write_folder(path: Path, write: Callable[[Path], None]) -> None:
             shutil.rmtree(partial)
         partial.mkdir(parents=True)
         write(partial)
-        for file in partial.iterdir():
-            _settle(file)
+        for file in partial.rglob("*"):
+            if file.is_file():
+                _settle(file)
         if path.exists():
             path.rmdir()
         partial.replace(path)

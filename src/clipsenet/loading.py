@@ -4,7 +4,7 @@ import contextlib
 import os
 import signal
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +19,9 @@ from clipsenet.caching import PictureCache
 from clipsenet.images import open_sighting
 from clipsenet.sightings import Sightings
 from clipsenet.transforms import Transform, seeded
+
+Paint = Callable[[Image.Image, int], Image.Image]
+"""A picture and its row to the picture that is used instead; it goes to other processes."""
 
 
 class Draw(NamedTuple):
@@ -37,13 +40,23 @@ class SightingImages(Dataset[tuple[Float[Tensor, "3 height width"], int]]):
         transform: picture to tensor.
         seed: with epoch and place it decides every random draw.
         cache: keeps what the transform's first part makes; the tensors are the same with it and without.
+        paint: what is done first to a row's picture, such as covering a part of it; it goes without a cache.
     """
 
-    def __init__(self, sightings: Sightings, transform: Transform, seed: int = 0, cache: PictureCache | None = None) -> None:
+    def __init__(
+        self,
+        sightings: Sightings,
+        transform: Transform,
+        seed: int = 0,
+        cache: PictureCache | None = None,
+        paint: Paint | None = None,
+    ) -> None:
+        assert cache is None or paint is None, "a cache knows pictures by their files"
         self.addresses = Addresses.of(sightings)  # all that a worker needs of them
         self.transform = transform
         self.seed = seed
         self.cache = cache
+        self.paint = paint
 
     def __len__(self) -> int:
         return len(self.addresses)
@@ -66,7 +79,8 @@ class SightingImages(Dataset[tuple[Float[Tensor, "3 height width"], int]]):
 
     def _prepared(self, row: int) -> Image.Image:
         def make() -> Image.Image:
-            return self.transform.prepare(open_sighting(self.addresses, row))
+            picture = open_sighting(self.addresses, row)
+            return self.transform.prepare(picture if self.paint is None else self.paint(picture, row))
 
         if self.cache is None:
             return make()

@@ -98,8 +98,8 @@ def draw_curves(runs: Sequence[tuple[str, Evaluation, Spread]], path: Path, capt
         middle.set(xlabel="recall, %", ylabel="precision, %", ylim=(0, 102))
         right.set(xlabel="cosine", ylabel="share of pairs in 0.01")
         for axes in (left, middle, right):
-            axes.grid(color="#dddddd", linewidth=0.6)
-        figure.suptitle(caption, fontsize=7)
+            axes.grid()
+        figure.suptitle(caption, fontsize=7, wrap=True)
         figure.legend(loc="outside lower center", ncols=3, frameon=False)
 
 

@@ -40,7 +40,12 @@ def distance_ratio(embeddings: Float[np.ndarray, "n dim"], vehicle: Int[np.ndarr
 
 
 def draw_embedding(
-    looks: Sequence[tuple[str, Look]], rows: Int[np.ndarray, " rows"], path: Path, columns: int = 3, seed: int = 0
+    looks: Sequence[tuple[str, Look]],
+    rows: Int[np.ndarray, " rows"],
+    path: Path,
+    columns: int = 3,
+    seed: int = 0,
+    caption: str = "",
 ) -> None:
     """A panel for each run on the same pictures: a colour for each vehicle, a mark for each camera.
 
@@ -52,6 +57,7 @@ def draw_embedding(
         path: of the PNG.
         columns: panels side by side.
         seed: of t-SNE.
+        caption: on which test; a line above.
 
     Raises:
         ClipsenetError: the file cannot be written.
@@ -59,6 +65,7 @@ def draw_embedding(
     side = min(columns, len(looks))
     lines = -(-len(looks) // side)
     with drawing(3.1 * side + 0.2, 3.1 * lines + 0.3, path) as figure:
+        figure.suptitle(caption, fontsize=7, wrap=True)
         panels = figure.subplots(lines, side, squeeze=False).ravel()
         for axes in panels[len(looks) :]:
             axes.set_axis_off()
