@@ -14,13 +14,13 @@ from clipsenet.datasets.drawn import load
 from clipsenet.datasets.manifest import ManifestSettings
 from clipsenet.evaluation import evaluate
 from clipsenet.figures.small_pictures import REGION, SIDE, blur, shrink
-from clipsenet.protocol import Benchmark
+from clipsenet.protocol import Benchmark, Protocol, fingerprint
 from clipsenet.reports.choices import Choices
 from clipsenet.reports.page import sentence, show
 from clipsenet.reports.tiles import Tiles
 from clipsenet.reports.writing import write_report
 from clipsenet.runs import Run
-from clipsenet.sightings import Sightings
+from clipsenet.sightings import Sightings, Trial
 from conftest import tiny_recipe
 
 
@@ -165,6 +165,24 @@ def test_two_runs_are_compared_and_names_are_escaped(
     page = Page(tmp_path / "two" / "index.html")
     assert "<b>other</b> against toy" in page.text
     assert len(told["queries"][0]["runs"]) == 2
+
+
+def test_a_test_of_one_vehicle_and_vehicles_with_one_picture(toy_run: Run, tmp_path: Path) -> None:
+    """One query with a match, a gallery of odd shapes, two vehicles that were seen once."""
+    sizes = [(60, 20), (9, 300), (32, 32), (200, 7)]
+    for number, size in enumerate(sizes):
+        Image.new("RGB", size, (40 * number, 90, 200 - 40 * number)).save(tmp_path / f"{number}.png")
+    files = [str(tmp_path / f"{number}.png") for number in range(4)]
+    test = Sightings.of(files, vehicle=["a", "a", "b", "c"], camera=["1", "2", "2", "2"])
+    nobody = test[np.zeros(0, dtype=np.int64)]
+    trial = Trial(np.array([0]), np.array([1, 2, 3]))
+    benchmark = Benchmark("tiny", nobody, nobody, test, (trial,), Protocol(), fingerprint(test), "made")
+    told = write_report([("toy", toy_run)], benchmark, tmp_path / "report", Choices(first=50))
+    assert told["runs"][0]["within_over_between"] is None
+    assert [len(one["runs"][0]["answers"]) for one in told["queries"]] == [3]
+    page = Page(tmp_path / "report" / "index.html")
+    assert "1 tested vehicles have two pictures or more, wanted two" in page.text
+    assert "no slice has 10 queries or more" in page.text
 
 
 @pytest.mark.slow

@@ -14,16 +14,20 @@ from clipsenet.figures.style import COLOURS, MARKS, drawing
 from clipsenet.sightings import Sightings
 
 
+class TooFewError(ClipsenetError):
+    """Not enough vehicles with two pictures to lay them out."""
+
+
 def choose_rows(test: Sightings, vehicles: int, seed: int = 0) -> Int[np.ndarray, " rows"]:
     """All pictures of so many vehicles, drawn by ``seed`` among those with two pictures or more.
 
     Raises:
-        ClipsenetError: fewer than two such vehicles.
+        TooFewError: fewer than two such vehicles.
     """
     numbers, counts = np.unique(test.vehicle.numbers[test.vehicle.known], return_counts=True)
     able = numbers[counts > 1]
     if len(able) < 2:
-        raise ClipsenetError(f"{len(able)} tested vehicles have two pictures or more, wanted two: there is nothing to compare")
+        raise TooFewError(f"{len(able)} tested vehicles have two pictures or more, wanted two: there is nothing to compare")
     chosen = np.random.default_rng(seed).permutation(able)[:vehicles]
     return np.flatnonzero(np.isin(test.vehicle.numbers, chosen))
 

@@ -10,7 +10,7 @@ from PIL import Image
 from clipsenet.errors import UsageError
 from clipsenet.figures.confusion import draw_confusion
 from clipsenet.figures.curves import draw_curves
-from clipsenet.figures.embedding import choose_rows, draw_embedding
+from clipsenet.figures.embedding import TooFewError, choose_rows, draw_embedding
 from clipsenet.figures.groups import draw_groups
 from clipsenet.figures.history import draw_history
 from clipsenet.figures.maps import Shown, draw_maps
@@ -69,8 +69,11 @@ def draw_all(
         drawn[name] = Drawing(f"figures/{light.name}", f"figures/{dark.name}", _size(light))
 
     plot("curves", lambda path: draw_curves([(one.name, one.look.found, one.spread) for one in found], path))
-    rows = choose_rows(found[0].look.found.test, choices.vehicles, choices.seed)
-    plot("embedding", lambda path: draw_embedding(looks, rows, path, seed=choices.seed))
+    try:
+        rows = choose_rows(found[0].look.found.test, choices.vehicles, choices.seed)
+        plot("embedding", lambda path: draw_embedding(looks, rows, path, seed=choices.seed))
+    except TooFewError as error:
+        drawn["embedding"] = str(error)
     audits = [(one.name, one.scorecard.audit["slices"]) for one in found if one.scorecard.audit is not None]
     if audits[0][1]["shown"]:
         plot("slices", lambda path: draw_slices(audits, path))

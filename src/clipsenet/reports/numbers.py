@@ -10,7 +10,7 @@ from typing import Any
 from clipsenet.comparing import compare
 from clipsenet.errors import ClipsenetError
 from clipsenet.figures.curves import BINS, cmc, precision_recall
-from clipsenet.figures.embedding import choose_rows, distance_ratio
+from clipsenet.figures.embedding import TooFewError, choose_rows, distance_ratio
 from clipsenet.figures.looking import caption
 from clipsenet.figures.rank_lists import choose_queries
 from clipsenet.history import read_history
@@ -55,7 +55,6 @@ def gather(found: Sequence[Finding], choices: Choices) -> Values:
 
 def _run(one: Finding, choices: Choices) -> Values:
     look, run = one.look, one.look.run
-    rows = choose_rows(look.found.test, choices.vehicles, choices.seed)
     return {
         "name": one.name,
         "folder": run.folder.name,
@@ -67,7 +66,7 @@ def _run(one: Finding, choices: Choices) -> Values:
         "cmc": cmc(look.found).tolist(),
         "precision_at_recall": precision_recall(look.found).tolist(),
         "cosines": {"bins": BINS.tolist(), "same": one.spread.same.tolist(), "different": one.spread.other.tolist()},
-        "within_over_between": distance_ratio(look.features.embeddings[rows], look.found.test.vehicle.numbers[rows]),
+        "within_over_between": _distances(one, choices),
         "confusion": _confusion(one),
         "afem": None if one.groups is None else _groups(one),
         "plates": one.plates,
@@ -75,6 +74,16 @@ def _run(one: Finding, choices: Choices) -> Values:
         "recipe": run.recipe.to_values(),
         "environment": _environment(one),
     }
+
+
+def _distances(one: Finding, choices: Choices) -> float | None:
+    """Of the vehicles on the embedding map; none where there are too few."""
+    test = one.look.found.test
+    try:
+        rows = choose_rows(test, choices.vehicles, choices.seed)
+    except TooFewError:
+        return None
+    return distance_ratio(one.look.features.embeddings[rows], test.vehicle.numbers[rows])
 
 
 def _confusion(one: Finding) -> Values:
