@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Int, UInt32
 
 from clipsenet.errors import ClipsenetError
 from clipsenet.gallery.interface import NOBODY, Dtype, Embedding, Weighting
@@ -159,12 +159,43 @@ class Ledger:
 
     def remove_segment(self, number: int) -> None:
         """Record no longer; its file is nobody's then."""
-        for table, column in (("segment", "number"), ("part", "segment"), ("renewal", "segment")):
-            self.db.execute(f"DELETE FROM {table} WHERE {column} = ?", (number,))  # noqa: S608 - our own words
+        self.db.execute("DELETE FROM segment WHERE number = ?", (number,))
+        self.db.execute("DELETE FROM part WHERE segment = ?", (number,))
+        self.remove_renewal(number)
+
+    def day_of(self, number: int) -> str:
+        """A segment's day."""
+        (day,) = self.db.execute("SELECT day FROM segment WHERE number = ?", (number,)).fetchone()
+        return str(day)
 
     def renewals(self) -> list[tuple[int, int, int]]:
         """Of each segment whose vectors are being made anew: number, file and rows of the new ones."""
         return self.db.execute("SELECT segment, file, rows FROM renewal ORDER BY segment").fetchall()
+
+    def add_renewed(self, segment: int, file: int, before: int, checksums: UInt32[np.ndarray, " n"]) -> None:
+        """Record further rows of a segment's new vectors."""
+        self.db.execute(
+            "INSERT INTO renewal VALUES (?, ?, ?) ON CONFLICT (segment) DO UPDATE SET rows = excluded.rows",
+            (segment, file, before + len(checksums)),
+        )
+        self.db.execute("INSERT INTO renewed VALUES (?, ?, ?)", (segment, before, checksums.tobytes()))
+
+    def remove_renewal(self, segment: int) -> None:
+        """Record a segment's new vectors no longer."""
+        self.db.execute("DELETE FROM renewal WHERE segment = ?", (segment,))
+        self.db.execute("DELETE FROM renewed WHERE segment = ?", (segment,))
+
+    def renew_segment(self, segment: int, file: int, rows: int) -> None:
+        """Record that a segment's vectors are the new ones."""
+        parts = self.db.execute("SELECT checksums FROM renewed WHERE segment = ? ORDER BY first", (segment,))
+        checksums = np.concatenate([np.frombuffer(data, dtype=np.uint32) for (data,) in parts])
+        assert len(checksums) == rows
+        self.db.execute("UPDATE segment SET file = ? WHERE number = ?", (file, segment))
+        blocks = self.db.execute("SELECT first, rows FROM part WHERE segment = ? AND name = 'checksum'", (segment,)).fetchall()
+        self.db.executemany(
+            "UPDATE part SET data = ? WHERE segment = ? AND name = 'checksum' AND first = ?",
+            [(checksums[first : first + count].tobytes(), segment, first) for first, count in blocks],
+        )
 
     def append_columns(self, segment: int, first: int, columns: Mapping[str, np.ndarray]) -> None:
         """Record the columns of a segment's rows from ``first`` on; a small block before them grows."""
@@ -197,16 +228,16 @@ class Ledger:
         parts = self.db.execute("SELECT name, data FROM part WHERE segment = ? AND first = ?", (segment, first))
         return {name: np.frombuffer(data, dtype=dtype_of(name)) for name, data in parts}
 
-    def columns(self, segment: int, rows: int, leave_out: Sequence[str] = ()) -> dict[str, np.ndarray]:
-        """All columns of a segment, 0 where a block has no such column.
+    def columns(self, segment: int, rows: int, *, only: str = "", without: str = "") -> dict[str, np.ndarray]:
+        """All columns of a segment, or one, or all but one; 0 where a block has no such column.
 
         Raises:
             ClipsenetError: blocks that do not fit the segment.
         """
-        marks = ", ".join("?" * len(leave_out))
         parts = self.db.execute(
-            f"SELECT name, first, rows, data FROM part WHERE segment = ? AND name NOT IN ({marks}) ORDER BY name, first",  # noqa: S608
-            (segment, *leave_out),
+            "SELECT name, first, rows, data FROM part WHERE segment = ? AND name != ? AND (? = '' OR name = ?) "
+            "ORDER BY name, first",
+            (segment, without, only, only),
         )
         found: dict[str, np.ndarray] = {}
         for name, first, count, data in parts:
@@ -244,6 +275,10 @@ class Ledger:
         """A few names of a label, for messages."""
         rows = self.db.execute("SELECT text FROM name WHERE label = ? ORDER BY text LIMIT ?", (label, count))
         return [str(text) for (text,) in rows]
+
+    def all_names(self) -> set[int]:
+        """The numbers of all names."""
+        return {int(number) for (number,) in self.db.execute("SELECT number FROM name")}
 
     def remove_names(self, numbers: Sequence[int]) -> None:
         """Names that nobody has any longer."""
@@ -285,9 +320,19 @@ class Ledger:
         """The paths of those that are there."""
         return [str(path) for (path,) in self._ask("SELECT path FROM sighting WHERE id IN ({})", list(ids))]
 
-    def remove_sightings(self, ids: Sequence[int]) -> None:
-        """Record no longer what they show."""
-        self.db.executemany("DELETE FROM sighting WHERE id = ?", [(id_,) for id_ in ids])
+    def all_ids(self) -> set[int]:
+        """The ids of all sightings."""
+        return {int(id_) for (id_,) in self.db.execute("SELECT id FROM sighting")}
+
+    def leave(self, ids: Sequence[int]) -> None:
+        """Record no longer what sightings show; their paths are kept until the audit has forgotten them, too."""
+        one = [(id_,) for id_ in ids]
+        self.db.executemany("INSERT INTO leaving SELECT path FROM sighting WHERE id = ?", one)
+        self.db.executemany("DELETE FROM sighting WHERE id = ?", one)
+
+    def leaving(self) -> list[str]:
+        """The paths that the audit has to forget."""
+        return [str(path) for (path,) in self.db.execute("SELECT path FROM leaving")]
 
     def _ask(self, question: str, values: Sequence[Any], *before: object) -> list[tuple[Any, ...]]:
         rows: list[tuple[Any, ...]] = []

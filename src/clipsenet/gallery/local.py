@@ -18,7 +18,8 @@ from clipsenet.gallery.filtering import explain_nothing, meant_rows
 from clipsenet.gallery.grouping import best_cameras, best_tracks
 from clipsenet.gallery.interface import EVERYTHING, NOBODY, Answer, Dtype, Embedding, Filter, Group, Weighting
 from clipsenet.gallery.ledger import EXTRA, LABELS, Ledger
-from clipsenet.gallery.leftovers import clear_leftovers
+from clipsenet.gallery.renewal import Renewal
+from clipsenet.gallery.retention import take_out, wipe
 from clipsenet.gallery.schema import explained
 from clipsenet.gallery.searching import Best, best_rows
 from clipsenet.gallery.snapshot import Snapshot
@@ -75,7 +76,7 @@ class LocalGallery:
                 self._ledger = Ledger(folder, write=write)
                 try:
                     if write:
-                        clear_leftovers(self._ledger)
+                        wipe(folder, self._ledger)
                     self._snapshot = Snapshot.load(self._ledger)
                 except BaseException:
                     self._ledger.close()
@@ -96,7 +97,10 @@ class LocalGallery:
     @property
     def embedding(self) -> Embedding:
         """What it holds."""
-        return self._snapshot.embedding
+        with self._turn:
+            if self._closed or self._writing is None:
+                return self._snapshot.embedding
+            return self._ledger.embedding()  # the snapshot may be behind, and to renew it costs more
 
     @property
     def weighting(self) -> Weighting:
@@ -108,7 +112,7 @@ class LocalGallery:
     ) -> Int[np.ndarray, " n"]:
         """Keep sightings; see ``Gallery.add``."""
         with self._written():
-            refuse_others(features, self.embedding)
+            refuse_others(features, self._ledger.embedding())
             return add(self._ledger, features, content, quality)
 
     def find(self, content: list[str]) -> Int[np.ndarray, " n"]:
@@ -122,9 +126,9 @@ class LocalGallery:
         """The sightings most alike; see ``Gallery.search``."""
         if top < 1:
             raise UsageError(f"the first {top} answers, wanted 1 or more")
-        query = self._checked(query)
         with self._used():
             snapshot = self._now()
+            query = _checked(query, snapshot.embedding)
             rows = meant_rows(snapshot, self._ledger, where)
             candidates = len(snapshot) if rows is None else len(rows)
             if not candidates:
@@ -150,7 +154,7 @@ class LocalGallery:
             snapshot = self._now()
             sightings = self._sightings(snapshot, ids)
             vectors = snapshot.vectors(snapshot.rows_of(ids))
-        return Features(sightings, vectors, self.embedding.run_id, self.embedding.labels_told)
+        return Features(sightings, vectors, snapshot.embedding.run_id, snapshot.embedding.labels_told)
 
     def sightings(self, ids: Int[np.ndarray, " n"]) -> Sightings:
         """Sightings by their ids, in that order, without their embeddings.
@@ -164,14 +168,40 @@ class LocalGallery:
     def ids(self, where: Filter = EVERYTHING) -> Int[np.ndarray, " n"]:
         """The ids of the sightings that are meant, ascending."""
         with self._used():
-            snapshot = self._now()
-            rows = meant_rows(snapshot, self._ledger, where)
-            ids = snapshot.columns["id"]
-            return np.sort(ids if rows is None else ids[rows])
+            return self._ids(where)
 
     def count(self, where: Filter = EVERYTHING) -> int:
         """How many sightings are meant."""
         return len(self.ids(where))
+
+    def forget(self, where: Filter) -> int:
+        """Remove sightings so that nothing of them is left in the folder; see ``Gallery.forget``.
+
+        Of the audit go the clear texts of these sightings; of a filter by time alone also the pictures of queries that
+        were asked before its end, which cannot be younger. An index of neighbours is dropped: build it again.
+        """
+        with self._written():
+            ids = self._ids(where)
+            by_time = where == Filter(until=where.until)
+            return self._take_out(ids, where.until if by_time else None)
+
+    def drop(self, ids: Int[np.ndarray, " n"]) -> int:
+        """Remove sightings by their ids, as ``forget`` does; returns how many.
+
+        Raises:
+            ClipsenetError: an id that is not there.
+        """
+        with self._written():
+            self._now().rows_of(ids)
+            return self._take_out(np.unique(ids), None)
+
+    def re_embed(self, embedding: Embedding) -> Renewal:
+        """Begin, or resume, to bring the gallery over to another run's embeddings; it answers as before meanwhile.
+
+        Raises:
+            ClipsenetError: it holds them already, or a re-embedding by a third run was begun.
+        """
+        return Renewal(self._ledger, self._written, embedding)
 
     @property
     def audit(self) -> Audit:
@@ -232,17 +262,18 @@ class LocalGallery:
             self._behind = False
         return self._snapshot
 
-    def _checked(self, query: Float[np.ndarray, "q dim"]) -> Float[np.ndarray, "q dim"]:
-        if query.ndim != 2 or query.shape[1] != self.embedding.dim:
-            raise ClipsenetError(
-                f"a query of shape {query.shape}, wanted (queries, {self.embedding.dim}): embeddings of run "
-                f"{self.embedding.run_id[:16]}"
-            )
-        length = np.linalg.norm(query, axis=1)
-        bad = np.flatnonzero(~(np.abs(length - 1) < 1e-3))
-        if len(bad):
-            raise ClipsenetError(f"query {bad[0] + 1} is no unit vector: its length is {length[bad[0]]:.3g}, wanted 1")
-        return np.ascontiguousarray(query, dtype=np.float32)
+    def _ids(self, where: Filter) -> Int[np.ndarray, " n"]:
+        snapshot = self._now()
+        rows = meant_rows(snapshot, self._ledger, where)
+        ids = snapshot.columns["id"]
+        return np.sort(ids if rows is None else ids[rows])
+
+    def _take_out(self, ids: Int[np.ndarray, " n"], before: int | None) -> int:
+        if len(ids) or before is not None:
+            take_out(self._ledger, ids, before)
+            self._behind = True
+            wipe(self.folder, self._ledger)
+        return len(ids)
 
     def _sightings(self, snapshot: Snapshot, ids: Int[np.ndarray, " n"]) -> Sightings:
         rows = snapshot.rows_of(ids)
@@ -268,3 +299,16 @@ class LocalGallery:
 def _no_lengths(snapshot: Snapshot) -> Float[np.ndarray, " _"]:
     """Of every track: nobody has asked yet."""
     return np.full(int(np.count_nonzero(snapshot.label("track"))), np.nan)
+
+
+def _checked(query: Float[np.ndarray, "q dim"], embedding: Embedding) -> Float[np.ndarray, "q dim"]:
+    """Queries that can be compared with what the gallery holds, as float32."""
+    if query.ndim != 2 or query.shape[1] != embedding.dim:
+        raise ClipsenetError(
+            f"a query of shape {query.shape}, wanted (queries, {embedding.dim}): embeddings of run {embedding.run_id[:16]}"
+        )
+    length = np.linalg.norm(query, axis=1)
+    bad = np.flatnonzero(~(np.abs(length - 1) < 1e-3))
+    if len(bad):
+        raise ClipsenetError(f"query {bad[0] + 1} is no unit vector: its length is {length[bad[0]]:.3g}, wanted 1")
+    return np.ascontiguousarray(query, dtype=np.float32)

@@ -82,7 +82,7 @@ class Snapshot:
                 known = same.get((number, file, rows))
                 if known is None:
                     known = Segment(
-                        number, file, rows, layout.map(file, rows), ledger.columns(number, rows, leave_out=("checksum",))
+                        number, file, rows, layout.map(file, rows), ledger.columns(number, rows, without="checksum")
                     )
                 segments.append(known)
             weighting = ledger.weighting
