@@ -4,13 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from gallery_cases import DIM, embedding, filled, made, unit
 
 from clipsenet.errors import ClipsenetError
 from clipsenet.features import Features
 from clipsenet.gallery import segments
 from clipsenet.gallery.interface import Filter
 from clipsenet.gallery.local import LocalGallery, create_gallery, open_gallery
+from gallery_cases import DIM, embedding, filled, made, unit
 
 NEW = embedding(5, "b" * 64)
 
@@ -72,7 +72,7 @@ def test_stopped_resumed_switched(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         assert reader.search(unit(rng, 1), top=3).ids.shape == (1, 3)
         with pytest.raises(ClipsenetError, match="gallery holds those of run bbbb"):
             gallery.add(features, content)
-        with pytest.raises(ClipsenetError, match="holds embeddings of run bbbb.* already"):
+        with pytest.raises(ClipsenetError, match=r"holds embeddings of run bbbb.* already"):
             gallery.re_embed(NEW)
     with open_gallery(tmp_path / "g") as reader:
         check_new(reader, left)

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from gallery_cases import Row, filled, unit
 
 from clipsenet.errors import ClipsenetError
 from clipsenet.gallery import segments
@@ -15,6 +14,7 @@ from clipsenet.gallery.checking import verify_gallery
 from clipsenet.gallery.interface import EVERYTHING
 from clipsenet.gallery.local import open_gallery
 from clipsenet.gallery.repairing import repair_gallery
+from gallery_cases import Row, filled, unit
 
 
 @pytest.fixture

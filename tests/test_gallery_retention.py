@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from gallery_cases import HOUR, brute, embedding, filled, made, meant, unit
 
 from clipsenet.errors import ClipsenetError
 from clipsenet.features import Features
@@ -13,6 +12,7 @@ from clipsenet.gallery import segments
 from clipsenet.gallery.interface import EVERYTHING, NOBODY, Filter
 from clipsenet.gallery.local import create_gallery, open_gallery
 from clipsenet.sightings import Sightings
+from gallery_cases import HOUR, brute, embedding, filled, made, meant, unit
 
 DAY = 24 * HOUR
 
@@ -21,8 +21,14 @@ def every_byte(folder: Path) -> bytes:
     return b"\n".join(path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file())
 
 
-@pytest.mark.parametrize("dtype", ["float16", "float32"])
-@pytest.mark.parametrize("where", [Filter(until=DAY + 5 * HOUR), Filter(equal=(("type", "van"),)), Filter(cameras=("north",))])
+@pytest.mark.parametrize(
+    ("where", "dtype"),
+    [
+        (Filter(until=DAY + 5 * HOUR), "float16"),
+        (Filter(equal=(("type", "van"),)), "float32"),
+        (Filter(cameras=("north",)), "float16"),
+    ],
+)
 def test_no_byte_is_left(tmp_path: Path, where: Filter, dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(segments, "SEGMENT_ROWS", 40)
     rng = np.random.default_rng(0)
@@ -138,9 +144,7 @@ def test_whole_days_are_unlinked_and_only_the_border_is_copied(tmp_path: Path) -
 def test_old_queries_go_with_a_filter_by_time(tmp_path: Path) -> None:
     with filled(tmp_path / "g", np.random.default_rng(5), 10)[0] as gallery:
         for hour in (1, 50):
-            gallery.audit.append(
-                purpose="x", where=EVERYTHING, queries=[f"asked-{hour}.jpg"], results=[[3]], at=hour * HOUR
-            )
+            gallery.audit.append(purpose="x", where=EVERYTHING, queries=[f"asked-{hour}.jpg"], results=[[3]], at=hour * HOUR)
         gallery.forget(Filter(until=20 * HOUR))
         assert [entry.queries for entry in gallery.audit.entries()] == [[None], ["asked-50.jpg"]]
         assert gallery.audit.verify() == []

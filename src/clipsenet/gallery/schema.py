@@ -61,8 +61,8 @@ def explained(folder: Path) -> Iterator[None]:
             ) from error
         if "readonly" in text or "unable to open" in text:
             raise ClipsenetError(
-                f"{folder}: no right to {'write' if os.access(folder, os.R_OK | os.X_OK) else 'read'} the gallery "
-                f"({error}); ask its owner, or work with a copy"
+                f"{folder}: no right to {'write' if os.access(folder, os.R_OK | os.X_OK) else 'read'} the gallery ({error}), "
+                "or a writer was killed and somebody who may write has to open it once; ask its owner, or work with a copy"
             ) from error
         raise ClipsenetError(f"{folder}: the gallery's ledger cannot be used ({error}); {_MEND}") from error
     except sqlite3.DatabaseError as error:
@@ -85,10 +85,12 @@ _MEND = "clipsenet gallery verify tells what is wrong, clipsenet gallery repair 
 def connect(path: Path, *, write: bool) -> sqlite3.Connection:
     """Open a file of SQLite that is there; what is deleted in it is overwritten.
 
+    A reader changes nothing, but takes back what a killed writer had half done, where it has the right to.
+
     Raises:
         sqlite3.Error: SQLite's.
     """
-    mode = "rw" if write else "ro"
+    mode = "rw" if write or (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)) else "ro"
     uri = f"{path.absolute().as_uri()}?mode={mode}"
     connection = sqlite3.connect(uri, uri=True, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
     try:
@@ -96,6 +98,8 @@ def connect(path: Path, *, write: bool) -> sqlite3.Connection:
             connection.execute("PRAGMA secure_delete = ON")
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute("PRAGMA journal_mode = DELETE")
+        else:
+            connection.execute("PRAGMA query_only = ON")
         connection.execute("PRAGMA cache_size = -8192")
         connection.execute("SELECT 1 FROM sqlite_master").fetchone()
     except BaseException:
