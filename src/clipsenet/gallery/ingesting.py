@@ -84,10 +84,9 @@ def index(
     with Interrupts() as interrupts, ThreadPoolExecutor(max_workers=threads) as pool:
         work = _Work(sightings, gallery, interrupts, watch.stage("indexing"))
         for one in embed(run, sightings, work.batches(batch, pool), workers=workers, device=device):
-            work.done.broken += [reason for _, reason in one.broken]
             waiting.append(one)
             now = time.monotonic()
-            if sum(len(part.rows) for part in waiting) >= COMMIT or now - committed >= PATIENCE:
+            if sum(len(part.rows) + len(part.broken) for part in waiting) >= COMMIT or now - committed >= PATIENCE:
                 work.commit(run, waiting)
                 waiting, committed = [], now
             if interrupts.asked:
@@ -103,13 +102,13 @@ def index(
 
 
 class _Work:
-    """What is under way: the digest of each picture between its reading and its commit."""
+    """What is under way: between its reading and its commit each picture's content, and the rows that have the same."""
 
     def __init__(self, sightings: Sightings, gallery: LocalGallery, interrupts: Interrupts, tick: Tick) -> None:
         self.sightings, self.gallery, self.interrupts, self.tick = sightings, gallery, interrupts, tick
         self.done = Ingested()
         self.content: dict[int, str] = {}
-        self.pending: set[str] = set()
+        self.twins: dict[str, list[int]] = {}
 
     def batches(self, size: int, pool: ThreadPoolExecutor) -> Iterator[list[int]]:
         """Rows that are to be embedded, until somebody asks to stop."""
@@ -123,12 +122,14 @@ class _Work:
             for row, (content, _) in read.items():
                 if not content:
                     continue
-                if ids[content] != NOBODY or content in self.pending:
+                if ids[content] != NOBODY:
                     self.done.there += 1
-                    continue
-                self.pending.add(content)
-                self.content[row] = content
-                found.append(row)
+                elif content in self.twins:
+                    self.twins[content].append(row)
+                else:
+                    self.twins[content] = []
+                    self.content[row] = content
+                    found.append(row)
             while len(found) >= size:
                 yield found[:size]
                 found = found[size:]
@@ -147,8 +148,11 @@ class _Work:
             contents = [self.content[row] for row in rows.tolist()]
             self.gallery.add(features, contents, np.concatenate([part.quality for part in parts]))
             self.done.added += len(rows)
-        for row in [*rows.tolist(), *(row for part in parts for row, _ in part.broken)]:
-            self.pending.discard(self.content.pop(row))
+        for row in rows.tolist():
+            self.done.there += len(self.twins.pop(self.content.pop(row)))
+        for row, reason in (one for part in parts for one in part.broken):
+            twins = self.twins.pop(self.content.pop(row))
+            self.done.broken += [reason, *(_reason(self.sightings, twin, reason) for twin in twins)]
         self.tick(self.done.seen, len(self.sightings))
 
     def _digests(self, rows: range, pool: ThreadPoolExecutor) -> list[tuple[str, str]]:

@@ -30,7 +30,7 @@ def refuse_repeated_tracks(sightings: Sightings, gallery: Gallery) -> None:
     if len(long):
         at = int(long[0])
         raise ClipsenetError(
-            f"{_name(sightings, first[at])} is seen from {time_text(int(begin[at]))} to {time_text(int(end[at]))} in "
+            f"{_name(sightings, int(first[at]))} is seen from {time_text(int(begin[at]))} to {time_text(int(end[at]))} in "
             f"{sightings.source or 'this list'}: a name that was given again. {_ADVICE}"
         )
     camera, track = sightings.camera.texts(), sightings.track.texts()
@@ -39,8 +39,8 @@ def refuse_repeated_tracks(sightings: Sightings, gallery: Gallery) -> None:
         near = Filter(since=int(begin[at]) - LONGEST, until=int(end[at]) + LONGEST, equal=pair)
         if gallery.count(Filter(until=int(np.iinfo(np.int64).max), equal=pair)) > gallery.count(near):
             raise ClipsenetError(
-                f"{_name(sightings, first[at])} is in the gallery from more than {LONGEST // 3_600_000_000} hours before or "
-                f"after {time_text(int(begin[at]))}: a name that was given again. {_ADVICE}"
+                f"{_name(sightings, int(first[at]))} is in the gallery from more than {LONGEST // 3_600_000_000} hours before "
+                f"or after {time_text(int(begin[at]))}: a name that was given again. {_ADVICE}"
             )
 
 
