@@ -51,7 +51,7 @@ def name_tracks_by_day(sightings: Sightings) -> Sightings:
     dated = np.flatnonzero(sightings.track.known & (sightings.time != NO_TIME))
     names = texts.tolist()
     for row in dated.tolist():
-        names[row] = f"{texts[row]}_{np.datetime64(int(day[row]), 'D')!s}".replace("-", "")
+        names[row] = f"{texts[row]}_{str(np.datetime64(int(day[row]), 'D')).replace('-', '')}"
     return replace(sightings, track=Labels.from_texts(names))
 
 
