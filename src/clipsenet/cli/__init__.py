@@ -13,7 +13,14 @@ from clipsenet.cli.gallery import audit, count, forget, index, re_embed, repair,
 from clipsenet.cli.inspecting import inspect
 from clipsenet.cli.learning import describe, list_, toy, train
 from clipsenet.cli.literature import literature
-from clipsenet.cli.measuring import bench_colours, bench_deletion, bench_evaluation, bench_training, bench_transfer
+from clipsenet.cli.measuring import (
+    bench_colours,
+    bench_deletion,
+    bench_evaluation,
+    bench_gallery,
+    bench_training,
+    bench_transfer,
+)
 from clipsenet.cli.opening import complain
 from clipsenet.cli.searching import search
 from clipsenet.cli.showing import sheet
@@ -38,6 +45,7 @@ app.command("list")(list_)
 bench_app = typer.Typer(help="Measure: speed and memory, as ratios to a reference in the same run.", no_args_is_help=True)
 bench_app.command("training")(bench_training)
 bench_app.command("evaluation")(bench_evaluation)
+bench_app.command("gallery")(bench_gallery)
 bench_app.command("colours")(bench_colours)
 bench_app.command("transfer")(bench_transfer)
 bench_app.command("deletion")(bench_deletion)

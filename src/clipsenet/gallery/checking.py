@@ -11,7 +11,7 @@ from clipsenet.errors import ClipsenetError
 from clipsenet.gallery.audit import AUDIT, Audit
 from clipsenet.gallery.interface import NOBODY
 from clipsenet.gallery.ledger import Ledger, label_columns
-from clipsenet.gallery.leftovers import find_leftovers
+from clipsenet.gallery.leftovers import find_leftovers, missing_index
 from clipsenet.gallery.schema import explained, transaction
 from clipsenet.gallery.segments import checksums
 from clipsenet.gallery.writing import is_written
@@ -101,7 +101,7 @@ def _of_records(ledger: Ledger) -> list[Finding]:
                 to_check.append((number, layout.map(file, there), {name: values[:there] for name, values in columns.items()}))
         sighted = np.array([id_ for (id_,) in ledger.db.execute("SELECT id FROM sighting ORDER BY id")], dtype=np.int64)
         unnamed = sorted(used - {0} - set(ledger.names(sorted(used))))
-        pending = ledger.meta("cleaning")
+        pending, index = ledger.meta("cleaning"), missing_index(ledger)
     ids = np.sort(np.concatenate(recorded))
     if len(twice := np.unique(ids[1:][np.diff(ids) == 0])):
         findings.append(Finding(f"{len(twice)} ids are recorded twice, the first: {twice[0]}", mends=False))
@@ -111,6 +111,8 @@ def _of_records(ledger: Ledger) -> list[Finding]:
         findings.append(Finding(f"{len(bare)} vectors have no sighting, the first: id {bare[0]}", bare.tolist()))
     if unnamed:
         findings.append(Finding(f"{len(unnamed)} names of labels are missing, the first: number {unnamed[0]}", mends=False))
+    if index:
+        findings.append(Finding(f"the index of neighbours {index} is not there; searches are exact until it is built again"))
     if pending:
         findings.append(Finding("what was forgotten is not yet wiped from the files; whoever opens it to write does it"))
     return findings + [one for number, vectors, columns in to_check for one in _of_vectors(ledger, number, vectors, columns)]

@@ -11,11 +11,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from clipsenet.gallery.searching import Best, Rows, best_rows, each_chunk, rescored, rounding
+from clipsenet.gallery.searching import Best, Rows, best_rows, each_chunk, merged, rescored, rounding
 from clipsenet.gallery.snapshot import Snapshot
 
 SUMS = 2**24
-"""Sums that are held at once: 64 MiB of float32; with more tracks than that, fewer queries at once."""
+"""Sums that are held at once: 64 MiB of float32; the more tracks, the fewer queries at once."""
 
 NO_LENGTH = 1e-6
 """Of the weights' sum: pictures that cancel each other leave no direction, and their track is like nothing."""
@@ -28,10 +28,55 @@ def best_cameras(snapshot: Snapshot, query: Float[np.ndarray, "q dim"], rows: Ro
     """The best sighting of each camera, the best cameras first."""
     rows = np.arange(len(snapshot)) if rows is None else rows
     camera = snapshot.label("camera")[rows]
-    found = [best_rows(snapshot, query, rows[camera == number], 1) for number in np.unique(camera[camera > 0])]
-    if (camera == 0).any():
-        found.append(best_rows(snapshot, query, rows[camera == 0], top))
-    return [_merged(snapshot, list(of_query), top) for of_query in zip(*found, strict=True)]
+    placeless = rows[camera == 0]
+    found = [best_rows(snapshot, query, placeless, top)] if len(placeless) else []
+    if (camera > 0).any():
+        found.append(_best_of_cameras(snapshot, query, rows[camera > 0], top))
+    return [merged(snapshot, list(of_query), top) for of_query in zip(*found, strict=True)]
+
+
+def _best_of_cameras(snapshot: Snapshot, query: Float[np.ndarray, "q dim"], rows: Rows, top: int) -> list[Best]:
+    """As above, of sightings whose camera is known."""
+    camera = snapshot.label("camera")
+    numbers = np.unique(camera[rows])
+    slack = np.float32(2 * rounding(query.shape[1]))
+    best = np.full((len(query), len(numbers)), -np.inf, dtype=np.float32)
+    kept: list[list[tuple[int, Rows, Float[np.ndarray, " _"]]]] = [[] for _ in query]
+    lock = threading.Lock()
+
+    def look(chunk: Rows, similarity: Tensor) -> None:
+        order = np.argsort(camera[chunk], kind="stable")
+        there, begin = np.unique(camera[chunk][order], return_index=True)
+        place, end = np.searchsorted(numbers, there), [*begin[1:], len(chunk)]
+        values = similarity.numpy()[:, order]
+        largest = np.maximum.reduceat(values, begin, axis=1)
+        with lock:
+            worth = np.argwhere(largest >= best[:, place] - slack)
+            best[:, place] = np.maximum(best[:, place], largest)
+        for number, group in worth.tolist():
+            part = slice(begin[group], end[group])
+            above = np.flatnonzero(values[number, part] >= largest[number, group] - slack) + begin[group]
+            kept[number].append((int(place[group]), chunk[order[above]], values[number, above]))
+
+    each_chunk(snapshot, query, rows, look)
+    return [_settled_cameras(snapshot, *of_query, slack, top) for of_query in zip(query, best, kept, strict=True)]
+
+
+def _settled_cameras(
+    snapshot: Snapshot,
+    query: Float[np.ndarray, " dim"],
+    best: Float[np.ndarray, " c"],
+    kept: list[tuple[int, Rows, Float[np.ndarray, " _"]]],
+    slack: np.float32,
+    top: int,
+) -> Best:
+    """The best cameras by exact similarities, of those that may be among them."""
+    floor = (-np.inf if len(best) <= top else np.partition(best, -top)[-top]) - slack
+    some = [found[values >= max(best[place] - slack, floor)] for place, found, values in kept if best[place] >= floor]
+    rows, values = rescored(snapshot, query, np.concatenate(some), sum(map(len, some)))
+    _, first = np.unique(snapshot.label("camera")[rows], return_index=True)
+    first = np.sort(first)[:top]
+    return rows[first], values[first]
 
 
 def best_tracks(
@@ -58,58 +103,52 @@ def best_tracks(
             [
                 best
                 for start in range(0, len(query), step)
-                for best in _best_of(snapshot, query[start : start + step], rows, tracks, top, lengths)
+                for best in _best_of_tracks(snapshot, query[start : start + step], rows, tracks, top, lengths[tracks])
             ]
         )
-    return [_merged(snapshot, list(of_query), top) for of_query in zip(*found, strict=True)]
+    return [merged(snapshot, list(of_query), top) for of_query in zip(*found, strict=True)]
 
 
-def _best_of(
+def _best_of_tracks(
     snapshot: Snapshot,
     query: Float[np.ndarray, "q dim"],
     rows: Rows | None,
     tracks: Int[np.ndarray, " t"],
     top: int,
-    lengths: Float[np.ndarray, " _"],
+    length: Float[np.ndarray, " t"],
 ) -> list[Best]:
     number, count = snapshot.tracks
-    place = np.full(count, -1, dtype=np.int64)
+    place = np.full(count + 1, -1, dtype=np.int64)  # the last one serves those without a track, whose number is -1
     place[tracks] = np.arange(len(tracks))
-    searched = np.flatnonzero((number >= 0) & (place[number] >= 0))
+    place_of = place[number]
     weights = snapshot.weights
-    sums = torch.zeros(len(query), len(tracks))
+    sums = torch.zeros(len(tracks), len(query))  # track by track: a picture then adds to numbers that lie together
     lock = threading.Lock()
 
     def look(chunk: Rows, similarity: Tensor) -> None:
-        where, weighed = torch.from_numpy(place[number[chunk]]), similarity * torch.from_numpy(weights[chunk])
+        weighed = (similarity * torch.from_numpy(weights[chunk])).T.contiguous()
         with lock:
-            sums.index_add_(1, where, weighed)
+            sums.index_add_(0, torch.from_numpy(place_of[chunk]), weighed)
 
-    each_chunk(snapshot, query, searched, look)
+    each_chunk(snapshot, query, np.flatnonzero(place_of >= 0), look)
     weight, pictures = _totals(snapshot, tracks)
-    length = lengths[tracks]
     directed = length > NO_LENGTH * weight
     scale = np.where(directed, length, np.inf)
-    slack = (rounding(query.shape[1]) + 2.0**-23 * (pictures + 2)) * weight / scale
-    similar = sums.numpy() / scale
-    return [_settled(snapshot, one, rows, tracks, values, slack, top) for one, values in zip(query, similar, strict=True)]
+    slack = (rounding(query.shape[1]) + 2.0**-23 * (pictures + 4)) * weight / scale
+    similar = sums.div_(torch.from_numpy(scale.astype(np.float32))[:, None]).T
+    certain = similar - torch.from_numpy(slack.astype(np.float32))
+    floor = certain.topk(top, dim=1).values[:, -1] if len(tracks) > top else torch.full((len(query),), -torch.inf)
+    contenders = similar + torch.from_numpy(slack.astype(np.float32)) >= floor[:, None]
+    return [_settled_tracks(snapshot, one, rows, tracks[may.numpy()], top) for one, may in zip(query, contenders, strict=True)]
 
 
-def _settled(
-    snapshot: Snapshot,
-    query: Float[np.ndarray, " dim"],
-    rows: Rows | None,
-    tracks: Int[np.ndarray, " t"],
-    similar: Float[np.ndarray, " t"],
-    slack: Float[np.ndarray, " t"],
-    top: int,
+def _settled_tracks(
+    snapshot: Snapshot, query: Float[np.ndarray, " dim"], rows: Rows | None, tracks: Int[np.ndarray, " t"], top: int
 ) -> Best:
-    """The best tracks by exact similarities, of those that may be among them."""
-    least = similar - slack
-    floor = -np.inf if len(least) <= top else np.partition(least, -top)[-top]
+    """The best of a few tracks by exact similarities."""
     ids, weights = snapshot.columns["id"], snapshot.weights
     shown, exact = [], []
-    for track in tracks[similar + slack >= floor]:
+    for track in tracks:
         members = _members(snapshot, int(track))
         total = weights[members].astype(np.float64) @ snapshot.vectors(members).astype(np.float64)
         length = float(np.linalg.norm(total))
@@ -127,16 +166,24 @@ def _measure(snapshot: Snapshot, tracks: Int[np.ndarray, " t"], lengths: Float[n
     wanted = tracks[np.isnan(lengths[tracks])]
     order, begin = snapshot.rows_by_track
     weights = snapshot.weights
+    alone = wanted[begin[wanted + 1] - begin[wanted] == 1]
+    rows = order[begin[alone]]
+    in_order = np.argsort(rows)  # of most tracks one picture: these are read as they lie
+    for start in range(0, len(alone), GATHERED):
+        some = in_order[start : start + GATHERED]
+        lengths[alone[some]] = np.linalg.norm(snapshot.vectors(rows[some]), axis=1) * weights[rows[some]]
+    wanted = wanted[begin[wanted + 1] - begin[wanted] > 1]
+    count = begin[wanted + 1] - begin[wanted]
+    behind = np.cumsum(count)
     start = 0
-    behind = np.cumsum(begin[wanted + 1] - begin[wanted])
     while start < len(wanted):
-        done = 0 if start == 0 else behind[start - 1]
+        done = 0 if start == 0 else int(behind[start - 1])
         end = max(start + 1, int(np.searchsorted(behind, done + GATHERED, side="right")))
-        some = wanted[start:end]
-        rows = np.concatenate([order[begin[track] : begin[track + 1]] for track in some])
-        edge = np.concatenate([[0], behind[start:end] - done])[:-1]
+        edge = behind[start:end] - count[start:end] - done
+        within = np.arange(behind[end - 1] - done) - np.repeat(edge, count[start:end])
+        rows = order[np.repeat(begin[wanted[start:end]], count[start:end]) + within]
         weighed = snapshot.vectors(rows) * weights[rows, None]
-        lengths[some] = np.linalg.norm(np.add.reduceat(weighed, edge, axis=0), axis=1)
+        lengths[wanted[start:end]] = np.linalg.norm(np.add.reduceat(weighed, edge, axis=0), axis=1)
         start = end
 
 
@@ -157,10 +204,3 @@ def _among(rows: Rows, some: Int[np.ndarray, " m"]) -> np.ndarray:
     place = np.minimum(np.searchsorted(rows, some), len(rows) - 1)
     among: np.ndarray = rows[place] == some
     return among
-
-
-def _merged(snapshot: Snapshot, found: list[Best], top: int) -> Best:
-    rows = np.concatenate([one[0] for one in found])
-    values = np.concatenate([one[1] for one in found])
-    order = np.lexsort((snapshot.columns["id"][rows], -values))[:top]
-    return rows[order], values[order]

@@ -1,5 +1,6 @@
 """Leftovers: what a process that was killed, or a forgetting, leaves behind; every writer clears it away first."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,7 @@ class Leftovers:
 
     Attributes:
         tails: files with the number of rows that count, and the bytes behind them.
-        orphans: files of vectors of which nothing is recorded.
+        orphans: files of vectors, or of neighbours, of which nothing is recorded.
     """
 
     tails: tuple[tuple[int, int, int], ...]
@@ -30,7 +31,9 @@ def find_leftovers(ledger: Ledger) -> Leftovers:
         behind = (path.stat().st_size if path.exists() else 0) - rows * row_bytes
         if behind > 0:
             tails.append((file, rows * row_bytes, behind))
-    return Leftovers(tuple(tails), tuple(path for path in layout.files() if path not in recorded))
+    index = json.loads(ledger.meta("neighbours") or "{}").get("file")
+    others = [path for path in sorted(ledger.folder.glob("neighbours-*")) if path.name != index]
+    return Leftovers(tuple(tails), tuple([path for path in layout.files() if path not in recorded] + others))
 
 
 def clear_leftovers(ledger: Ledger) -> None:
@@ -45,6 +48,14 @@ def clear_leftovers(ledger: Ledger) -> None:
             opened.truncate(size)
     for path in found.orphans:
         path.unlink()
+    if missing_index(ledger):
+        ledger.unset_meta("neighbours")
+
+
+def missing_index(ledger: Ledger) -> str:
+    """The recorded index of neighbours, where its file is gone; else empty."""
+    file = str(json.loads(ledger.meta("neighbours") or "{}").get("file", ""))
+    return file if file and not (ledger.folder / file).exists() else ""
 
 
 def recorded_files(ledger: Ledger) -> list[tuple[int, int, int]]:

@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from clipsenet.errors import ClipsenetError, UsageError
 from clipsenet.features import Features
 from clipsenet.files import write_folder
+from clipsenet.gallery import neighbourhood
 from clipsenet.gallery.adding import add, refuse_others
 from clipsenet.gallery.audit import Audit
 from clipsenet.gallery.checking import find_damage
@@ -18,12 +19,15 @@ from clipsenet.gallery.filtering import explain_nothing, meant_rows
 from clipsenet.gallery.grouping import best_cameras, best_tracks
 from clipsenet.gallery.interface import EVERYTHING, NOBODY, Answer, Dtype, Embedding, Filter, Group, Weighting
 from clipsenet.gallery.ledger import EXTRA, LABELS, Ledger
+from clipsenet.gallery.leftovers import clear_leftovers
+from clipsenet.gallery.neighbourhood import KEY, Facts, Neighbourhood, build
 from clipsenet.gallery.renewal import Renewal
 from clipsenet.gallery.retention import take_out, wipe
 from clipsenet.gallery.schema import explained
 from clipsenet.gallery.searching import Best, best_rows
 from clipsenet.gallery.snapshot import Snapshot
 from clipsenet.gallery.writing import Writing, is_written
+from clipsenet.reporting import SILENT, Watch
 from clipsenet.sightings import TEXT, WHOLE, Labels, Sightings
 
 NOTE = "note:"
@@ -61,7 +65,10 @@ def open_gallery(folder: Path, *, write: bool = False) -> "LocalGallery":
 
 
 class LocalGallery:
-    """A gallery in a folder. Opened to be read it stays as it was then, whatever a writer does meanwhile."""
+    """A gallery in a folder. Opened to be read it stays as it was then, whatever a writer does meanwhile.
+
+    A track is one name under one camera: the same name under another camera is another track.
+    """
 
     def __init__(self, folder: Path, *, write: bool) -> None:
         self.folder = folder
@@ -87,6 +94,7 @@ class LocalGallery:
                 raise
         self._lengths = _no_lengths(self._snapshot)
         self._behind = False
+        self._opened: Neighbourhood | None = None
 
     def __enter__(self) -> "LocalGallery":
         return self
@@ -121,9 +129,26 @@ class LocalGallery:
             return self._ledger.find(content)
 
     def search(
-        self, query: Float[np.ndarray, "q dim"], *, top: int = 20, where: Filter = EVERYTHING, group: Group | None = None
+        self,
+        query: Float[np.ndarray, "q dim"],
+        *,
+        top: int = 20,
+        where: Filter = EVERYTHING,
+        group: Group | None = None,
+        exact: bool = False,
     ) -> Answer:
-        """The sightings most alike; see ``Gallery.search``."""
+        """The sightings most alike; see ``Gallery.search``.
+
+        Args:
+            query: unit embeddings of this gallery's run.
+            top: how many.
+            where: which sightings are searched.
+            group: the best of each track or camera instead of single pictures.
+            exact: whether an index of neighbours is left aside. It is anyhow with a filter, or for groups.
+
+        Raises:
+            ClipsenetError: a filter that leaves nothing, a column that does not exist, another dimension, NaN.
+        """
         if top < 1:
             raise UsageError(f"the first {top} answers, wanted 1 or more")
         with self._used():
@@ -134,19 +159,22 @@ class LocalGallery:
             if not candidates:
                 raise ClipsenetError(f"{self.folder}: {explain_nothing(snapshot, self._ledger, where)}")
             lengths = self._lengths
+            index = None if exact or rows is not None or group is not None else self._index(snapshot)
         if not len(query):
             found: list[Best] = []
         elif group == "camera":
             found = best_cameras(snapshot, query, rows, top)
         elif group == "track":
             found = best_tracks(snapshot, query, rows, top, lengths)
+        elif index is not None:
+            found = index.best(snapshot, query, top)
         else:
             found = best_rows(snapshot, query, rows, top)
         ids = np.full((len(query), top), NOBODY, dtype=np.int64)
         similarity = np.full((len(query), top), np.nan, dtype=np.float32)
         for number, (best, values) in enumerate(found):
             ids[number, : len(best)], similarity[number, : len(best)] = snapshot.columns["id"][best], values
-        return Answer(ids, similarity, candidates, exact=True)
+        return Answer(ids, similarity, candidates, exact=index is None)
 
     def get(self, ids: Int[np.ndarray, " n"]) -> Features:
         """Sightings and embeddings by their ids; see ``Gallery.get``."""
@@ -194,6 +222,24 @@ class LocalGallery:
         with self._written():
             self._now().rows_of(ids)
             return self._take_out(np.unique(ids), None)
+
+    def build_index(self, watch: Watch = SILENT) -> Facts:
+        """Build the index of neighbours anew, of all that is in now; returns what is known of it.
+
+        Raises:
+            ClipsenetError: the gallery is empty, was opened to be read, or the disk is full.
+        """
+        with self._written():
+            facts = build(self.folder, self._ledger, self._now(), watch)
+            self._behind = True
+            clear_leftovers(self._ledger)
+            return facts
+
+    def drop_index(self) -> None:
+        """Remove the index of neighbours; searches are exact then."""
+        with self._written():
+            self._ledger.unset_meta(KEY)
+            clear_leftovers(self._ledger)
 
     def re_embed(self, embedding: Embedding) -> Renewal:
         """Begin, or resume, to bring the gallery over to another run's embeddings; it answers as before meanwhile.
@@ -261,6 +307,18 @@ class LocalGallery:
             self._lengths = _no_lengths(self._snapshot)
             self._behind = False
         return self._snapshot
+
+    def _index(self, snapshot: Snapshot) -> Neighbourhood | None:
+        """The index of neighbours that belongs to a snapshot, where there is one and it is worth its while."""
+        if not snapshot.neighbours or len(snapshot) < neighbourhood.INDEXED_FROM:
+            return None
+        facts = Facts.read(snapshot.neighbours)
+        if self._opened is None or self._opened.facts != facts:
+            try:
+                self._opened = Neighbourhood(self.folder, facts)
+            except FileNotFoundError:  # dropped since by a writer: the exact search serves this snapshot
+                return None
+        return self._opened
 
     def _ids(self, where: Filter) -> Int[np.ndarray, " n"]:
         snapshot = self._now()

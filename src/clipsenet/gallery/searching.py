@@ -13,7 +13,7 @@ rounding to spare.
 """
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
@@ -35,6 +35,9 @@ MANY = 4
 
 RESCORED = 4096
 """Rows whose products are taken in float64 at once."""
+
+MOST_SHARED = 16_384
+"""Rows that several queries have rescored together."""
 
 Rows = Int[np.ndarray, " _"]
 Best = tuple[Int[np.ndarray, " _"], Float[np.ndarray, " _"]]
@@ -73,7 +76,21 @@ def best_rows(snapshot: Snapshot, query: Float[np.ndarray, "q dim"], rows: Rows 
                 keep.add(chunk[places], values)
 
     each_chunk(snapshot, query, rows, look)
-    return [rescored(snapshot, one, keep.rows(), top) for one, keep in zip(query, kept, strict=True)]
+    return rescored_each(snapshot, query, [one.rows() for one in kept], top)
+
+
+def rescored_each(snapshot: Snapshot, query: Float[np.ndarray, "q dim"], rows: Sequence[Rows], top: int) -> list[Best]:
+    """``rescored`` for several queries; rows that several share are read once, unless there are too many for that."""
+    if sum(map(len, rows)) > MOST_SHARED:
+        return [rescored(snapshot, one, some, top) for one, some in zip(query, rows, strict=True)]
+    together = np.unique(np.concatenate(rows))
+    vectors, ids = snapshot.vectors(together), snapshot.columns["id"]
+    found = []
+    for one, some in zip(query, rows, strict=True):
+        values = products(one, vectors[np.searchsorted(together, some)]).astype(np.float32)
+        order = np.lexsort((ids[some], -values))[:top]
+        found.append((some[order], values[order]))
+    return found
 
 
 def rescored(snapshot: Snapshot, query: Float[np.ndarray, " dim"], rows: Rows, top: int) -> Best:
@@ -87,6 +104,14 @@ def rescored(snapshot: Snapshot, query: Float[np.ndarray, " dim"], rows: Rows, t
         order = np.lexsort((ids[best_row], -best))[:top]
         best_row, best = best_row[order], best[order]
     return best_row, best
+
+
+def merged(snapshot: Snapshot, found: list[Best], top: int) -> Best:
+    """The best of several answers to one query; equal ones in the order of their ids."""
+    rows = np.concatenate([one[0] for one in found])
+    values = np.concatenate([one[1] for one in found])
+    order = np.lexsort((snapshot.columns["id"][rows], -values))[:top]
+    return rows[order], values[order]
 
 
 def products(query: Float[np.ndarray, " dim"], vectors: Float[np.ndarray, "m dim"]) -> Float[np.ndarray, " m"]:
@@ -111,33 +136,46 @@ def each_chunk(
         look: given a chunk's rows and their similarities ``(q, rows)``, from several threads at once; they last as long
             as it looks.
     """
-    turned = torch.from_numpy(np.ascontiguousarray(query, dtype=np.float32).T.copy())
-    shares = list(_chunks(snapshot, rows))
+    turned = torch.from_numpy(query.astype(np.float32).T.copy())
+    n = len(snapshot) if rows is None else len(rows)
+    chunk = min(CHUNK, max(BLOCK, -(-n // torch.get_num_threads())))
     buffers = threading.local()
 
-    def work(share: tuple[int, Rows, Rows | None]) -> None:
+    def work(begin: int) -> None:
         if not hasattr(buffers, "block"):
             torch.set_num_threads(1)
             buffers.block = torch.empty(BLOCK, turned.shape[0])
             buffers.product = torch.empty(BLOCK, turned.shape[1])
-            buffers.found = torch.empty(turned.shape[1], CHUNK)
-        number, chunk, local = share
-        vectors = snapshot.segments[number].vectors
-        first = int(chunk[0] - snapshot.start[number])
-        picked = None if local is None else torch.from_numpy(local)
-        for begin in range(0, len(chunk), BLOCK):
-            end = min(begin + BLOCK, len(chunk))
-            block = buffers.block[: end - begin]
-            if picked is None:
-                block.copy_(vectors[first + begin : first + end])
+            buffers.found = torch.empty(turned.shape[1], chunk)
+        some = np.arange(begin, min(begin + chunk, n)) if rows is None else rows[begin : begin + chunk]
+        for start in range(0, len(some), BLOCK):
+            part = some[start : start + BLOCK]
+            block, end = buffers.block[: len(part)], start + len(part)
+            _fill(snapshot, part, block)
+            if turned.shape[1] == 1:
+                torch.mv(block, turned[:, 0], out=buffers.found[0, start:end])
             else:
-                block.copy_(vectors.index_select(0, picked[begin:end]))
-            product = torch.mm(block, turned, out=buffers.product[: end - begin])
-            buffers.found[:, begin:end] = product.T
-        look(chunk, buffers.found[:, : len(chunk)])
+                buffers.found[:, start:end] = torch.mm(block, turned, out=buffers.product[: len(part)]).T
+        look(some, buffers.found[:, : len(some)])
 
-    with _threads(len(shares)) as pool:
-        list(pool.map(work, shares))
+    begins = range(0, n, chunk)
+    with _threads(len(begins)) as pool:
+        list(pool.map(work, begins))
+
+
+def _fill(snapshot: Snapshot, rows: Rows, block: Tensor) -> None:
+    """Vectors of ascending rows, as float32."""
+    begin, number = 0, int(np.searchsorted(snapshot.start, rows[0], side="right")) - 1
+    while begin < len(rows):
+        first, end = snapshot.start[number], snapshot.start[number + 1]
+        stop = len(rows) if rows[-1] < end else int(np.searchsorted(rows, end))
+        if stop > begin:
+            some, vectors = rows[begin:stop], snapshot.segments[number].vectors
+            if some[-1] - some[0] == len(some) - 1:
+                block[begin:stop] = vectors[some[0] - first : some[-1] - first + 1]
+            else:
+                block[begin:stop] = vectors.index_select(0, torch.from_numpy(some - first))
+        begin, number = stop, number + 1
 
 
 @contextmanager
@@ -149,20 +187,6 @@ def _threads(most: int) -> Iterator[ThreadPoolExecutor]:
             yield pool
     finally:
         torch.set_num_threads(count)  # a thread's own number is what the next threads begin with
-
-
-def _chunks(snapshot: Snapshot, rows: Rows | None) -> Iterator[tuple[int, Rows, Rows | None]]:
-    """Segment, rows, and their rows within the segment where they do not follow each other."""
-    for number, (first, end) in enumerate(zip(snapshot.start[:-1], snapshot.start[1:], strict=True)):
-        if rows is None:
-            for begin in range(int(first), int(end), CHUNK):
-                yield number, np.arange(begin, min(begin + CHUNK, int(end))), None
-            continue
-        low, high = np.searchsorted(rows, [first, end])
-        for begin in range(int(low), int(high), CHUNK):
-            some = rows[begin : min(begin + CHUNK, int(high))]
-            together = some[-1] - some[0] == len(some) - 1
-            yield number, some, None if together else some - first
 
 
 class _Kept:

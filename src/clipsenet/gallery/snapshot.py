@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
@@ -45,6 +46,7 @@ class Snapshot:
         segments: in the order of their numbers.
         start: ``(s + 1,)`` the first row of each segment, and the number of all.
         columns: each ``(n,)``; labels as numbers, 0 for unknown.
+        neighbours: what is remembered of the index of neighbours, empty where there is none.
     """
 
     embedding: Embedding
@@ -52,6 +54,7 @@ class Snapshot:
     segments: tuple[Segment, ...]
     start: Int[np.ndarray, " _"]
     columns: dict[str, np.ndarray]
+    neighbours: str = ""
 
     def __len__(self) -> int:
         return int(self.start[-1])
@@ -85,7 +88,7 @@ class Snapshot:
                         number, file, rows, layout.map(file, rows), ledger.columns(number, rows, without="checksum")
                     )
                 segments.append(known)
-            weighting = ledger.weighting
+            weighting, neighbours = ledger.weighting, ledger.meta("neighbours")
         start = np.cumsum([0, *(one.rows for one in segments)]).astype(np.int64)
         names = list(dict.fromkeys(name for one in segments for name in one.columns)) or ["id"]
         columns = {name: np.zeros(start[-1], dtype=dtype_of(name)) for name in ("id", "time", "quality", *names)}
@@ -93,7 +96,7 @@ class Snapshot:
             for name, values in one.columns.items():
                 columns[name][first : first + one.rows] = values
                 one.columns[name] = columns[name][first : first + one.rows]
-        return cls(embedding, weighting, tuple(segments), start, columns)
+        return cls(embedding, weighting, tuple(segments), start, columns, neighbours)
 
     def label(self, name: str) -> Int[np.ndarray, " n"]:
         """A label's numbers, all unknown where nobody ever gave one."""
@@ -160,6 +163,8 @@ class Snapshot:
         order = np.argsort(rows, kind="stable")
         edge = np.searchsorted(rows[order], self.start)
         for one, first, begin, end in zip(self.segments, self.start, edge[:-1], edge[1:], strict=False):
+            if begin == end:
+                continue
             places = order[begin:end]
-            found[places] = one.vectors.numpy()[rows[places] - first]
+            found[places] = one.vectors[torch.from_numpy(rows[places] - first)].float().numpy()  # numpy is ten times slower
         return found
