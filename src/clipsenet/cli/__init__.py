@@ -9,8 +9,9 @@ import typer
 
 from clipsenet.cli.comparing import compare as compare_runs
 from clipsenet.cli.figuring import curves, embedding, history, maps, ranks
-from clipsenet.cli.gallery import audit, count, forget, index, re_embed, repair, verify
+from clipsenet.cli.gallery import index
 from clipsenet.cli.inspecting import inspect
+from clipsenet.cli.keeping import audit, count, forget, neighbours, re_embed, repair, verify
 from clipsenet.cli.learning import describe, list_, toy, train
 from clipsenet.cli.literature import literature
 from clipsenet.cli.measuring import (
@@ -51,7 +52,7 @@ bench_app.command("transfer")(bench_transfer)
 bench_app.command("deletion")(bench_deletion)
 app.add_typer(bench_app, name="bench")
 gallery_app = typer.Typer(help="A gallery of sightings: fill it, keep it, forget.", no_args_is_help=True)
-for _keep in (index, count, forget, verify, repair, audit):
+for _keep in (index, count, forget, neighbours, verify, repair, audit):
     gallery_app.command()(_keep)
 gallery_app.command("re-embed")(re_embed)
 app.add_typer(gallery_app, name="gallery")

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from clipsenet.cli.filters import Cameras, Since, Until, Where, filter_of
-from clipsenet.cli.gallery import GalleryFolder, read_pictures
+from clipsenet.cli.gallery import read_pictures
 from clipsenet.cli.opening import list_left_out, print_json, use_threads
-from clipsenet.cli.options import AsJson, CheckpointName, Device, Set, SkipBroken, Threads
+from clipsenet.cli.options import AsJson, CheckpointName, Device, GalleryFolder, Set, SkipBroken, Threads
 from clipsenet.errors import UsageError
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ def search(
     similarity: Annotated[
         str, typer.Option(metavar="CHAIN", help="cosine, or one such as k-reciprocal, among the first 1,000 by cosine.")
     ] = "cosine",
+    exact: Annotated[bool, typer.Option("--exact", help="Compare all, and leave an index of neighbours aside.")] = False,
     purpose: Annotated[str, typer.Option(metavar="TEXT", help="Why; kept in the gallery's audit.")] = "",
     out_: Annotated[
         Path | None, typer.Option("--out", metavar="FILE", help="Write the answers to a .csv or .parquet file.")

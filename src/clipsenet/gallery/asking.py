@@ -26,6 +26,7 @@ def ask(
     where: Filter = EVERYTHING,
     group: Group | None = None,
     similarity: Chain = PLAIN,
+    exact: bool = False,
     purpose: str = "",
 ) -> list[Found]:
     """Search for each query by itself, and record it in the gallery's audit before it is answered.
@@ -38,6 +39,7 @@ def ask(
         group: one answer for each track or camera; with the plain cosine a track is compared by its vector, else by its
             picture most alike.
         similarity: beside the plain cosine a chain, applied among the first ``CANDIDATES`` by cosine.
+        exact: whether an index of neighbours is left aside.
         purpose: for the audit.
 
     Raises:
@@ -51,11 +53,11 @@ def ask(
         )
     chain = _alone(similarity)
     if chain.plain:
-        answer = gallery.search(query.embeddings, top=top, where=where, group=group)
+        answer = gallery.search(query.embeddings, top=top, where=where, group=group, exact=exact)
         ranked = list(zip(answer.ids, answer.similarity, strict=True))
         words = "cosine with the track's mean vector" if group == "track" else "cosine"
     else:
-        answer = gallery.search(query.embeddings, top=max(top, CANDIDATES), where=where)
+        answer = gallery.search(query.embeddings, top=max(top, CANDIDATES), where=where, exact=exact)
         ranked = [
             _reranked(gallery, query[np.array([row])], ids[ids != NOBODY], chain, top, group)
             for row, ids in enumerate(answer.ids)
@@ -88,6 +90,7 @@ def search_picture(
     where: Filter = EVERYTHING,
     group: Group | None = None,
     similarity: Chain = PLAIN,
+    exact: bool = False,
     purpose: str = "",
 ) -> list[Hit]:
     """Where else was this vehicle? From a picture to the sightings most alike; the search is recorded in the audit.
@@ -102,6 +105,7 @@ def search_picture(
         where: which sightings are searched.
         group: one answer for each track or camera.
         similarity: as ``ask`` has it.
+        exact: whether an index of neighbours is left aside.
         purpose: for the audit.
 
     Raises:
@@ -111,7 +115,7 @@ def search_picture(
     require_run(gallery, run)
     sightings = Sightings.of([str(Path(picture).absolute())], box=[box or WHOLE])
     query = extract(run.model, sightings, run.test_transform, run.id, dim=run.dim, device=device)
-    (found,) = ask(gallery, query, top=top, where=where, group=group, similarity=similarity, purpose=purpose)
+    (found,) = ask(gallery, query, top=top, where=where, group=group, similarity=similarity, exact=exact, purpose=purpose)
     return found.hits
 
 
