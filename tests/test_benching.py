@@ -193,3 +193,28 @@ def test_a_variant_that_cannot_be_is_refused(run, toy_folder: Path, variant: str
 
 def test_a_variant_is_split_as_by_a_shell() -> None:
     assert assignments_of("a.b=1 c=[2,3]  'd=[4, 5]' e='x y'") == ["a.b=1", "c=[2,3]", "d=[4, 5]", "e=x y"]
+
+
+def test_bench_gallery_tells_what_it_measured(run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from clipsenet.gallery import neighbourhood
+
+    monkeypatch.setattr(neighbourhood, "INDEXED_FROM", 100)
+    words = ("bench", "gallery", "--rows", 3000, "--dim", 64, "--rounds", 3)
+    shown = run(*words, "--to", tmp_path / "g")
+    assert shown.code == 0, shown.err
+    assert "3000 made-up sightings of" in shown.out
+    assert "of the bare product" in shown.out
+    again = run(*words, "--to", tmp_path / "g")
+    assert (again.code, "exists and is not empty" in again.err) == (1, True)
+    result = json.loads(run(*words, "--json", "--no-neighbours").out)
+    assert "neighbours" not in result
+    assert result["same_vehicle_mean"] == pytest.approx(0.7, abs=0.03)
+    assert result["same_vehicle_deviation"] == pytest.approx(0.1, abs=0.03)
+    assert result["strangers_p999"] > 0.6
+    lines = {(line["filter"], line["queries"]): line for line in result["searches"]}
+    assert len(lines) == 6
+    assert lines["none", 64]["candidates"] == 3000
+    for name in ("camera and time", "another column"):
+        assert 10 < lines[name, 1]["candidates"] < 60, "one in a hundred"
+    assert lines["none", 1]["ratio"] == lines["none", 1]["p50"] / result["bare"]["1"]
+    assert result["vectors_bytes"] == 3000 * 64 * 2

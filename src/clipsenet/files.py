@@ -49,7 +49,7 @@ def move_into_place(partial: Path, path: Path) -> None:
     """
     _settle(partial)
     partial.replace(path)
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -77,7 +77,7 @@ def write_folder(path: Path, write: Callable[[Path], None]) -> None:
         if path.exists():
             path.rmdir()
         partial.replace(path)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except Exception as error:
         shutil.rmtree(partial, ignore_errors=True)
         if _is_disk_error(error):
@@ -116,7 +116,7 @@ def _is_disk_error(error: Exception) -> bool:
     return isinstance(error, OSError) or "os error" in str(error).lower() or "No space left" in str(error)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """A rename lasts only when its folder is synced, too (where the system can)."""
     if hasattr(os, "O_DIRECTORY"):
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

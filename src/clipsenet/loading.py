@@ -130,7 +130,7 @@ def make_loader(
         batch_sampler=batches,
         num_workers=workers,
         collate_fn=_collate,
-        worker_init_fn=_begin_yielding_worker if yielding else _begin_worker,
+        worker_init_fn=_begin_yielding_worker if yielding else begin_worker,
         generator=torch.Generator(),  # its own: torch's global one decides what the network draws
         pin_memory=pin,
     )
@@ -155,7 +155,7 @@ def _collate(items: list[tuple[Float[Tensor, "3 height width"], int] | Exception
     return images, torch.from_numpy(np.array([row for _, row in pairs], dtype=np.int64))
 
 
-def _begin_worker(_: int) -> None:
+def begin_worker(_: int) -> None:
     """Leave Ctrl-C, and a polite kill of the whole group, to the process that can save: its workers end with it."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
@@ -167,6 +167,6 @@ def _begin_yielding_worker(number: int) -> None:
     A worker that takes a core from a parallel region makes all of its threads wait. With a low priority it runs in the
     gaps, and on all cores while the next batch is waited for.
     """
-    _begin_worker(number)
+    begin_worker(number)
     with contextlib.suppress(OSError, AttributeError):  # a sandbox may forbid it, a system may not have it
         os.nice(19)

@@ -150,6 +150,50 @@ def bench_report(
     )
 
 
+def bench_gallery(
+    rows: Annotated[int, typer.Option(min=1000, help="Made-up sightings.")] = 1_000_000,
+    dim: Annotated[int, typer.Option(min=2, help="The embeddings' length.")] = 512,
+    to: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Keep the gallery here; none: a temporary folder, removed afterwards.")
+    ] = None,
+    float32: Annotated[bool, typer.Option("--float32", help="Stored numbers of 32 bits instead of 16.")] = False,
+    rounds: Annotated[int, typer.Option(min=3, help="How often each search with one query is made.")] = 30,
+    neighbours: Annotated[bool, typer.Option(help="Build and search the index of neighbours, too.")] = True,
+    seed: Annotated[int, typer.Option(min=0, help="Of the made-up sightings.")] = 0,
+    threads: Threads = None,
+    json_: AsJson = False,
+) -> None:
+    """A gallery of made-up sightings: filled, opened, searched, beside the bare product of the same vectors."""
+    import tempfile
+
+    from clipsenet.benchmarking.gallery import measure, rows_of
+    from clipsenet.console import out, print_rows, watching
+
+    use_threads(threads)
+    with tempfile.TemporaryDirectory(prefix="clipsenet-gallery-") as temporary, watching() as watch:
+        result = measure(
+            rows,
+            dim,
+            to or Path(temporary) / "gallery",
+            dtype="float32" if float32 else "float16",
+            rounds=rounds,
+            neighbours=neighbours,
+            seed=seed,
+            watch=watch,
+        )
+    if json_:
+        print_json(result)
+        return
+    out.print(
+        f"{result['rows']} made-up sightings of {result['vehicles']} vehicles of {result['models']} models, {result['dim']}-d, "
+        f"{result['dtype']}; cosine of one vehicle's {result['same_vehicle_mean']:.2f} +- "
+        f"{result['same_vehicle_deviation']:.2f}, strangers' 99.9th percentile {result['strangers_p999']:.2f}; "
+        f"{result['cores']} cores, {result['threads']} threads; the first 20 answers",
+        markup=False,
+    )
+    print_rows(("figure", "value"), rows_of(result))
+
+
 def bench_colours(
     pictures: Annotated[
         list[Path], typer.Argument(metavar="LIST ...", help="Lists with vehicle and camera; the first is the measure.")

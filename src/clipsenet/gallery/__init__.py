@@ -1,0 +1,1 @@
+"""The gallery: sightings with their embeddings, kept for years and searched."""
