@@ -41,7 +41,7 @@ from clipsenet.resuming import (
     require_same_recipe,
     save_progress,
 )
-from clipsenet.runs import Run, save_checkpoint, start_folder, write_recipe
+from clipsenet.runs import RESUME, Run, save_checkpoint, start_folder, write_recipe
 from clipsenet.sampling import IdentitySampler
 from clipsenet.stepping import Parts, Stepper, same_buffers
 from clipsenet.transforms import make_train_transform
@@ -92,7 +92,7 @@ def train(
     if processes == 1:
         _train(fabric, *arguments)
     else:
-        run_in_processes(fabric, _train, *arguments)
+        run_in_processes(fabric, _train, *arguments, state=folder / RESUME)
     return Run.open(folder)
 
 
@@ -126,7 +126,7 @@ def _loop(fabric: Fabric, recipe: Recipe, benchmark: Benchmark, folder: Path, re
     _require_same_everywhere(fabric, data)
     cache = make_cache(training.cache)
     average = None if training.ema is None else MovingAverage(model, training.ema)
-    prepare_trunks(objective, training, fabric)
+    prepare_trunks(objective, training, fabric, recipe.images.size)
     wrapped, wrapped_optimiser = fabric.setup(objective, optimiser)
     if average is not None:
         average.module.to(fabric.device)
