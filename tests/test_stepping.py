@@ -1,20 +1,23 @@
 """The gradients of a step: piece by piece, checkpointed, clipped, averaged, frozen."""
 
+import os
+import signal
 from pathlib import Path
 
 import pytest
 import torch
 from lightning_fabric import Fabric
+from timm.layers import drop_path
 from torch import nn
 
 from clipsenet import stepping
 from clipsenet.assembling import assemble, freeze_for
 from clipsenet.averaging import MovingAverage
 from clipsenet.devices import make_fabric
-from clipsenet.errors import UsageError
-from clipsenet.history import read_history
-from clipsenet.models import make_model, resolved
+from clipsenet.errors import Interrupted, UsageError
+from clipsenet.models import Model, make_model, resolved
 from clipsenet.models.reached import unreached
+from clipsenet.objective import Objective
 from clipsenet.preparing import prepare_trunks
 from clipsenet.protocol import Benchmark
 from clipsenet.recipe import Recipe
@@ -279,11 +282,43 @@ def test_the_moving_average_is_the_one_of_its_formula() -> None:
     assert all(int(value) == int(dict(model.named_buffers())[key]) for key, value in counters.items())
 
 
-def test_what_is_saved_is_the_moving_average(toy_benchmark: Benchmark, tmp_path: Path) -> None:
+def test_what_is_saved_is_the_moving_average_of_the_weights_after_each_step(
+    toy_benchmark: Benchmark, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    after: list[dict[str, torch.Tensor]] = []
+    models: list[Model] = []
+
+    def keep() -> None:
+        after.append({name: tensor.detach().clone() for name, tensor in models[-1].state_dict().items()})
+
+    def assemble_kept(recipe: Recipe, vehicles: int) -> tuple[Objective, torch.optim.Optimizer]:
+        made = assemble(recipe, vehicles)
+        models.append(made[0].model)
+        keep()
+        return made
+
+    class Keeping(Noting):
+        def step(self, *words: object) -> None:
+            super().step(*words)  # type: ignore[arg-type]
+            keep()
+
     losses = losses_of(tiny_recipe(), toy_benchmark, tmp_path / "a")
-    assert losses_of(tiny_recipe("training.ema=0.9"), toy_benchmark, tmp_path / "b") == losses, "training itself is the same"
-    assert Run.open(tmp_path / "a").id != Run.open(tmp_path / "b").id
-    assert read_history(tmp_path / "b")[-1]["loss"] == read_history(tmp_path / "a")[-1]["loss"]
+    monkeypatch.setattr("clipsenet.training.assemble", assemble_kept)
+    keeping = Keeping()
+    train(tiny_recipe("training.ema=0.3"), toy_benchmark, tmp_path / "b", device="cpu", reporter=keeping)
+    assert keeping.losses == losses, "training itself is the same"
+    begun, *steps = after
+    assert len(steps) == 6
+    saved = read_state(tmp_path / "b" / "last.safetensors")
+    for name, first in begun.items():
+        if first.is_floating_point():
+            average = first.double()
+            for number, one in enumerate(steps, 1):
+                decay = min(0.3, (1 + number) / (10 + number))
+                average = decay * average + (1 - decay) * one[name].double()
+            torch.testing.assert_close(saved[name].double(), average, rtol=1e-5, atol=1e-6, msg=name)
+        else:
+            assert torch.equal(saved[name], steps[-1][name])
 
 
 def test_an_epoch_that_there_is_not_cannot_be_kept_or_evaluated(toy_benchmark: Benchmark, tmp_path: Path) -> None:
@@ -294,7 +329,30 @@ def test_an_epoch_that_there_is_not_cannot_be_kept_or_evaluated(toy_benchmark: B
     assert not (tmp_path / "a").exists()
 
 
-def test_micro_batches_train_and_resume_like_any_other(toy_benchmark: Benchmark, tmp_path: Path) -> None:
+@pytest.mark.parametrize("step", [1, 2])
+def test_micro_batches_resume_like_any_other(
+    toy_benchmark: Benchmark, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    """With the trunk's statistics by the piece, and with drop path: what each piece draws depends on nothing before it."""
+
+    def with_drop_path(*words: object) -> Model:
+        model = make_model(*words)  # type: ignore[arg-type]
+        drops = lambda module, inputs, output: drop_path(output, 0.5, module.training)  # noqa: E731 - a hook
+        model.appearance.network.layer4.register_forward_hook(drops)
+        return model
+
+    monkeypatch.setattr("clipsenet.assembling.make_model", with_drop_path)
+    recipe = tiny_recipe("training.micro_batch=6")
+    unbroken = losses_of(recipe, toy_benchmark, tmp_path / "a")
+    noting = Noting((2, step), lambda: os.kill(os.getpid(), signal.SIGINT))
+    with pytest.raises(Interrupted):
+        train(recipe, toy_benchmark, tmp_path / "b", device="cpu", reporter=noting)
+    torch.manual_seed(9)  # as whatever came between
+    assert noting.losses + losses_of(recipe, toy_benchmark, tmp_path / "b", resume=True) == unbroken
+    assert Run.open(tmp_path / "b").id == Run.open(tmp_path / "a").id
+
+
+def test_micro_batches_train_like_any_other(toy_benchmark: Benchmark, tmp_path: Path) -> None:
     whole = losses_of(tiny_recipe(FROZEN), toy_benchmark, tmp_path / "a")
     pieces = losses_of(tiny_recipe(FROZEN, "training.micro_batch=6"), toy_benchmark, tmp_path / "b")
     for one, other in zip(pieces, whole, strict=True):
