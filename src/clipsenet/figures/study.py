@@ -14,7 +14,7 @@ def draw_study(findings: Findings, path: Path) -> None:
     Raises:
         ClipsenetError: the file cannot be written.
     """
-    curves = bool(findings.ablation.study.epochs)
+    curves = findings.over_epochs
     height = 3.8 if curves else 1.4 + 0.42 * len(findings.ablation.rows)
     with drawing(7.2, height, path) as figure:
         axes = figure.add_subplot()
