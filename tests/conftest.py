@@ -30,6 +30,11 @@ GOLDEN = Path(os.environ.get("CLIPSENET_GOLDEN", str(SHARED / "golden")))
 torch.set_num_threads(1)  # two test processes share two cores
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest test first, so that on two cores it does not run alone at the end."""
+    items.sort(key=lambda item: "test_every_command" not in item.name)
+
+
 def golden(name: str) -> Path:
     """A file of the reference set; skips where the set, or the file, is not there."""
     path = GOLDEN / name

@@ -2,6 +2,7 @@
 
 import json
 import math
+import shlex
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,9 @@ from clipsenet.ablation import make_ablation, run_cells
 from clipsenet.claims import claimed
 from clipsenet.errors import ClipsenetError, UsageError
 from clipsenet.models import describe_settings, resolved
+from clipsenet.models.clip_senet import ClipSenetSettings
 from clipsenet.protocol import Benchmark
-from clipsenet.recipe import Recipe, load_recipe
+from clipsenet.recipe import Recipe, load_recipe, own_recipes
 from clipsenet.reporting import Reporter
 from clipsenet.runs import Run
 from clipsenet.studies import STUDIES, find_study
@@ -33,21 +35,34 @@ class Counting(Reporter):
         Counting.trained += 1
 
 
+def whole_networks() -> list[str]:
+    """Our recipes that a study may take as its base."""
+    models = {name: load_recipe(name).model for name in own_recipes()}
+    return [
+        name
+        for name, model in models.items()
+        if isinstance(model, ClipSenetSettings) and None not in (model.appearance, model.semantics, model.afem)
+    ]
+
+
+@pytest.mark.parametrize("base", whole_networks())
 @pytest.mark.parametrize("name", list(STUDIES))
-def test_every_row_of_every_study_is_a_recipe_that_differs(name: str) -> None:
-    base = load_recipe("veri776")
-    ablation = make_ablation(find_study(name), base, (), 2, Path("nowhere"))
-    recipes = {cell.row.name: cell.recipe for cell in ablation.cells() if cell.seed == base.seed}
-    assert len({recipe.model_copy(update={"name": ""}).to_yaml() for recipe in recipes.values()}) == len(recipes)
-    assert {cell.seed for cell in ablation.cells()} == {base.seed, base.seed + 1}
+def test_every_row_of_every_study_is_a_recipe_that_differs(name: str, base: str) -> None:
+    recipe = load_recipe(base)
+    ablation = make_ablation(find_study(name), recipe, (), 2, Path("nowhere"))
+    recipes = {cell.row.name: cell.recipe for cell in ablation.cells() if cell.seed == recipe.seed}
+    assert len({one.model_copy(update={"name": ""}).to_yaml() for one in recipes.values()}) == len(recipes)
+    assert {cell.seed for cell in ablation.cells()} == {recipe.seed, recipe.seed + 1}
     assert len({cell.folder for cell in ablation.cells()}) == 2 * len(recipes)
-    epochs = (8, 12, 16, 20, 24) if name == "losses" else ()
+    epochs = tuple(one for one in (8, 12, 16, 20, 24) if name == "losses" and one <= recipe.schedule.epochs)
     for cell in ablation.cells():
         assert cell.recipe.training.keep_epochs == epochs
         assert cell.checkpoints == (tuple(f"epoch-{epoch}" for epoch in epochs) or ("last",))
-    for recipe in recipes.values():
-        assert recipe.optimiser == base.optimiser
-        assert recipe.images == base.images
+    for row, one in recipes.items():
+        if one.model.as_clip_senet().semantics is not None:
+            assert one.optimiser == recipe.optimiser
+        if row != "tinyclip":  # which has its own statistics
+            assert one.images == recipe.images
 
 
 def test_a_branch_that_a_row_takes_away_learns_at_no_rate() -> None:
@@ -127,10 +142,15 @@ def test_the_ablate_command_writes_table_and_figure(run, toy_folder: Path, tmp_p
     recipe.write_text(small("schedule.epochs=2").to_yaml())
     words = ["ablate", "losses", "--data", toy_folder, "--base", recipe, "--to", tmp_path / "study", "--device", "cpu"]
     words += ["--rows", "baseline-supcon,baseline-triplet"]
+    words += ["--threads", "1"]
     refused = run(*words, "--set", "schedule.epochs=9", "--print")
     assert refused.code == 1
     assert "nothing of this study is scored yet" in refused.err
+    assert not (tmp_path / "study").exists()
     short = [*words, "--set", "schedule.epochs=8"]
+    made_words = ["ablate", "losses", "--data", toy_folder, "--base", recipe, "--seeds", 1]
+    made_words += ["--rows", "baseline-supcon,baseline-triplet", "--to", tmp_path / "study", "--device", "cpu"]
+    made_words += ["--threads", "1", "--set", "schedule.epochs=8"]
     first = run(*short, "--json")
     assert first.code == 0, first.err
     values = json.loads(first.out)
@@ -138,6 +158,8 @@ def test_the_ablate_command_writes_table_and_figure(run, toy_folder: Path, tmp_p
     assert (tmp_path / "study" / "losses.png").read_bytes().startswith(b"\x89PNG")
     text = (tmp_path / "study" / "losses.md").read_text()
     assert "baseline, triplet | epoch-8 | plain | 1 |" in text
+    made_by = text.partition("Made by `")[2].partition("`")[0]
+    assert shlex.split(made_by) == ["clipsenet", *map(str, made_words)]
     cell = tmp_path / "study" / "baseline-triplet" / "seed-0"
     for checkpoint in ("epoch-8", "last"):
         scored = run("evaluate", cell, "--data", toy_folder, "--checkpoint", checkpoint, "--similarity", "cosine")
@@ -146,11 +168,31 @@ def test_the_ablate_command_writes_table_and_figure(run, toy_folder: Path, tmp_p
     missing = run("evaluate", cell, "--data", toy_folder, "--checkpoint", "epoch-7")
     assert missing.code == 1
     assert "no checkpoint 'epoch-7' (it was not kept: training.keep_epochs); found best, epoch-8, last" in missing.err
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "study").rglob("*")}
     again = run(*short, "--print")
     assert again.code == 0, again.err
     assert "baseline, triplet" in again.out
+    assert "written" not in again.out
+    other = run(*short, "--set", "optimiser.rate=0.5", "--print")
+    assert other.code == 1
+    assert "holds a study with another recipe.optimiser.rate; give another folder" in other.err
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "study").rglob("*")} == before
     listed = run("list", "studies")
     assert all(name in listed.out for name in STUDIES)
+
+
+@pytest.mark.slow
+def test_a_base_shorter_than_a_study_over_epochs_is_scored_at_its_end(run, toy_folder: Path, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    recipe, folder = tmp_path / "base.yaml", tmp_path / "a study"
+    recipe.write_text(small().to_yaml())
+    words = ["ablate", "losses", "--data", toy_folder, "--base", recipe, "--to", folder, "--device", "cpu"]
+    made = run(*words, "--rows", "baseline-supcon")
+    assert made.code == 0, made.err
+    assert (folder / "losses.png").read_bytes().startswith(b"\x89PNG")
+    text = (folder / "losses.md").read_text()
+    assert "| baseline, SupCon | plain | 1 |" in text
+    assert f"--to '{folder}'" in text, "a command that a shell understands"
 
 
 @pytest.mark.slow

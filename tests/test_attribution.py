@@ -23,7 +23,7 @@ SIZE = (32, 32)
 
 def made(**settings: object) -> Model:
     torch.manual_seed(0)
-    model = make_model(BaselineSettings.model_validate({"trunk": "resnet10t", **settings}), SIZE)
+    model = make_model(BaselineSettings.model_validate({"trunk": "resnet10t", "last_stride": 1, **settings}), SIZE)
     for name, buffer in model.named_buffers():  # statistics that are not the identity
         if name.endswith("running_mean"):
             buffer.normal_(0, 0.1)
@@ -57,6 +57,45 @@ def test_behind_the_bnneck_only_its_constant_is_missing() -> None:
     constant = model.neck(torch.zeros(1, model.dim))
     missing = (constant * towards).sum(dim=1) / after.norm(dim=1)
     torch.testing.assert_close(maps.sum(dim=(1, 2)) + missing, likeness, rtol=1e-3, atol=1e-4)
+
+
+def test_a_coarse_trunk_is_asked_at_the_last_stage_that_is_fine_enough() -> None:
+    """64 pixels: 2 x 2 places at the end, 4 x 4 at the stage before."""
+    settings = {"trunk": "resnet10t", "last_stride": 2}
+    model, none = make_model(BaselineSettings.model_validate(settings), (64, 64)).eval(), torch.full((2,), -1)
+    images = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+    maps = activation_maps(model, images, none)["appearance"]
+    assert maps.shape == (2, 4, 4)
+    share, towards = maps[0, 1, 2], model(images, none)[:1].detach()
+
+    def likeness(factor: float) -> float:
+        def longer(module: object, inputs: object, output: torch.Tensor) -> torch.Tensor:
+            changed = output.clone()
+            changed[0, :, 1, 2] *= factor
+            return changed
+
+        handle = model.appearance.network.layer3.register_forward_hook(longer)
+        with torch.no_grad():
+            _, after = model.before_and_after(images[:1], none[:1])
+        handle.remove()
+        return float((after * towards).sum())
+
+    with torch.no_grad():
+        length = float(model.before_and_after(images[:1], none[:1])[1].norm())
+    slope = (likeness(1.001) - likeness(0.999)) / 0.002 / length
+    assert float(share) == pytest.approx(slope, rel=2e-2, abs=1e-4)
+    frozen = make_model(BaselineSettings.model_validate(settings), (64, 64)).eval()
+    frozen.load_state_dict(model.state_dict())
+    frozen.requires_grad_(False)
+    torch.testing.assert_close(activation_maps(frozen, images, none)["appearance"], maps, msg="a frozen trunk has the same map")
+
+
+@pytest.mark.parametrize("trunk", ["test_convnext", "test_vit3", "test_efficientnet", "swin_tiny_patch4_window7_224"])
+def test_other_trunks_have_maps_of_their_pictures_shape(trunk: str) -> None:
+    model = make_model(BaselineSettings.model_validate({"trunk": trunk}), (160, 160)).eval()
+    maps = activation_maps(model, torch.randn(1, 3, 160, 160), torch.full((1,), -1))["appearance"]
+    assert maps.shape == (1, 10, 10)
+    assert maps.abs().sum() > 0
 
 
 def test_both_branches_have_maps_and_nothing_is_left_behind() -> None:
@@ -119,7 +158,7 @@ def test_the_semantic_map_is_the_slope_of_the_likeness() -> None:
 
 
 def test_a_trunk_without_places_is_refused() -> None:
-    model = made(trunk="test_vit3", pooling="own")
+    model = made(trunk="test_vit3", pooling="own", last_stride=None)
     model.appearance.network.forward_features = lambda images: {"tokens": images}  # what some networks give
     with pytest.raises(UsageError, match="no activation map"):
         activation_maps(model, pictures(), torch.full((3,), -1))

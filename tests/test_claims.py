@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from clipsenet import claims
@@ -68,9 +69,26 @@ def test_the_claim_of_a_process_that_is_gone_is_taken_over(tmp_path: Path) -> No
     assert path.exists()
     with claimed(path) as got:
         assert got
-    path.write_text(json.dumps({"token": "x", "host": platform.node(), "process": os.getpid(), "began": 1.0}))
+    path.write_text(json.dumps({"token": "x", "host": platform.node(), "process": os.getpid(), "start": "another"}))
     with claimed(path) as got:
         assert got, "the number was given to another process, which began at another time"
+
+
+def test_a_step_of_the_clock_makes_nobody_dead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with claimed(tmp_path / "a"):
+        now = psutil.Process.create_time
+        monkeypatch.setattr(psutil.Process, "create_time", lambda self: now(self) + 3600)  # as psutil tells it after one
+        if not Path("/proc/self/stat").exists():
+            pytest.skip("only Linux counts from its start, and tells by its clock")
+        with claimed(tmp_path / "a") as got:
+            assert not got
+
+
+def test_a_claim_of_an_older_version_counts_until_it_is_silent(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_text(json.dumps({"token": "x", "host": platform.node(), "process": os.getpid(), "began": 1.0}))
+    with claimed(path) as got:
+        assert not got
 
 
 def test_another_machines_claim_counts_until_it_is_silent(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Figures of runs: what they show is what was found, and every picture has its place."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,12 +9,13 @@ from PIL import Image
 
 from clipsenet.errors import ClipsenetError, UsageError
 from clipsenet.features import Features
-from clipsenet.figures.curves import BINS, cmc, precision_recall, spread
+from clipsenet.figures.curves import BINS, cmc, draw_curves, precision_recall, spread
 from clipsenet.figures.embedding import choose_rows, distance_ratio
 from clipsenet.figures.history import draw_history
-from clipsenet.figures.looking import look, with_own_names
+from clipsenet.figures.looking import caption, look, own_names, with_own_names
 from clipsenet.figures.rank_lists import Query, choose_queries, draw_rank_lists
-from clipsenet.figures.style import ASKED, RIGHT, WRONG
+from clipsenet.figures.slices import choose_slices, draw_slices
+from clipsenet.figures.style import ASKED, RIGHT, WRONG, on_dark_paper
 from clipsenet.protocol import Benchmark, Protocol
 from clipsenet.runs import Run
 from clipsenet.sightings import Sightings, Trial
@@ -125,9 +127,62 @@ def test_a_look_is_what_evaluate_scores(toy_benchmark: Benchmark, toy_run: Run, 
         "last, epoch 2",
         "no labels told",
     ):
-        assert words in seen.protocol
-    with pytest.raises(UsageError, match="named twice"):
+        assert words in caption([("toy", seen)])
+    with pytest.raises(UsageError, match=f"{toy_run.folder} is named twice"):
         with_own_names([seen, seen])
+
+
+def test_a_caption_says_once_what_runs_share_and_apart_what_they_do_not(toy_benchmark: Benchmark, toy_run: Run) -> None:
+    seen = look(toy_run, toy_benchmark)
+    other = replace(seen, state="best, epoch 1, camera or view told")
+    assert caption([("a", seen), ("b", seen)]) == f"{seen.protocol}; {seen.state}"
+    assert caption([("a", seen), ("b", other)]) == f"{seen.protocol}; a: {seen.state}; b: {other.state}"
+
+
+def test_no_two_runs_have_one_name() -> None:
+    folders = [Path("x/first"), Path("x/second"), Path("y/first")]
+    assert own_names(["a", "b", "c"], folders) == ["a", "b", "c"]
+    assert own_names(["a", "a"], folders[:2]) == ["first", "second"]
+    assert own_names(["a", "b", "a"], folders) == ["x/first", "x/second", "y/first"]
+    with pytest.raises(UsageError, match=r"y/\.\./x/first is named twice"):
+        own_names(["a", "b"], [Path("x/first"), Path("y/../x/first")])
+
+
+def test_slices_are_drawn_with_those_of_every_run(tmp_path: Path) -> None:
+    def found(score: float) -> dict:
+        shown = [
+            {
+                "kind": kind,
+                "name": str(name),
+                "queries": 12,
+                "mAP": score + name / 100,
+                "intervals": {"mAP": [score, score + 0.2]},
+            }
+            for kind in ("camera pair", "type")
+            for name in range(12)
+        ]
+        return {"shown": shown, "fewest": 10, "left_out": {}}
+
+    chosen = choose_slices(found(0.1))
+    assert [one["kind"] for one in chosen] == ["type"] * 12 + ["camera pair"] * 10
+    assert [one["name"] for one in chosen[12:]] == [str(name) for name in range(10)], "the weakest ten"
+    draw_slices([("a", found(0.1)), ("b", found(0.4))], tmp_path / "slices.png", "by what")
+    pixels = np.asarray(Image.open(tmp_path / "slices.png").convert("RGB")).astype(int)
+    for colour in ((0, 114, 178), (213, 94, 0)):
+        assert (((pixels - colour) ** 2).sum(axis=2) < 200).sum() > 300, "a mark for each run"
+    with pytest.raises(ClipsenetError, match="no slice to show: none of them has 10 queries"):
+        draw_slices([("a", {"shown": [], "fewest": 10, "left_out": {}})], tmp_path / "none.png")
+
+
+def test_a_dark_page_gets_dark_figures(found: Evaluation, made: tuple[Features, tuple[Trial, ...]], tmp_path: Path) -> None:
+    pairs = spread(made[0], found, "same-camera")
+    draw_curves([("a", found, pairs)], tmp_path / "light.png")
+    with on_dark_paper():
+        draw_curves([("a", found, pairs)], tmp_path / "dark.png")
+    light, dark = (np.asarray(Image.open(tmp_path / f"{name}.png").convert("L")) for name in ("light", "dark"))
+    assert np.median(light) > 240
+    assert np.median(dark) < 40
+    assert (dark > 180).sum() > 300, "its words are light"
 
 
 def test_the_commands_write_pictures(run, toy_folder: Path, toy_run: Run, tmp_path: Path) -> None:
@@ -135,6 +190,8 @@ def test_the_commands_write_pictures(run, toy_folder: Path, toy_run: Run, tmp_pa
         ("ranks", ["--data", toy_folder, "--first", 3, "--count", 2, "--queries", "random"]),
         ("curves", ["--data", toy_folder, "--similarity", "k-reciprocal:k1=4,k2=2,original=0.3"]),
         ("embedding", ["--data", toy_folder, "--vehicles", 4]),
+        ("slices", ["--data", toy_folder]),
+        ("confusion", ["--data", toy_folder, "--vehicles", 6]),
         ("history", []),
     ):
         result = run("figure", kind, toy_run.folder, "--to", tmp_path / f"{kind}.png", *words)

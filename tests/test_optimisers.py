@@ -41,6 +41,21 @@ def test_each_optimiser_takes_every_trainable_tensor(kind: str) -> None:
     assert not torch.equal(network[0].weight, before)
 
 
+@pytest.mark.parametrize("kind", ["adam", "adamw", "sgd"])
+def test_a_branch_thaws_among_others_that_have_learned(kind: str) -> None:
+    network = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+    settings = OptimiserSettings.from_values({"kind": kind, "branches": {"appearance": {"frozen_epochs": 1}}}, "here")
+    optimiser = make_optimiser(settings, network, {"appearance": network[0]})
+    before = network[0].weight.detach().clone()
+    for frozen in (True, True, False, False):
+        with torch.set_grad_enabled(not frozen):
+            hidden = network[0](torch.ones(4, 2))
+        network[1](hidden).square().sum().backward()
+        optimiser.step()
+        optimiser.zero_grad()
+        assert torch.equal(network[0].weight, before) is frozen
+
+
 def test_norms_and_biases_can_be_spared_from_decay() -> None:
     network = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3))
     decayed, spared = make_optimiser(OptimiserSettings(decay_all=False), network).param_groups

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import signal
+import traceback
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,12 +11,15 @@ import numpy as np
 import pytest
 import torch
 from lightning_fabric import Fabric
+from torch.multiprocessing.spawn import ProcessRaisedException
 
 from clipsenet import training
 from clipsenet.devices import make_fabric
-from clipsenet.errors import ClipsenetError, UsageError
+from clipsenet.errors import ClipsenetError, Interrupted, UsageError
 from clipsenet.history import read_history
+from clipsenet.launching import run_in_processes
 from clipsenet.protocol import Benchmark
+from clipsenet.reporting import Reporter
 from clipsenet.runs import Run
 from clipsenet.training import train
 from clipsenet.weights import read_state
@@ -26,6 +30,25 @@ pytestmark = pytest.mark.slow
 
 WHOLE = (*SMALL, FROZEN, "schedule.epochs=2", "training.validate_every=2", "optimiser.kind=sgd", "optimiser.rate=0.01")
 """SGD: Adam divides by the size of a gradient, so that a bias whose gradient is rounding alone would walk about."""
+
+
+EVERYTHING = (
+    "training.checkpointing=true",
+    "training.ema=0.5",
+    "optimiser.clip=0.5",
+    "optimiser.branches.semantics.frozen_epochs=1",
+)
+
+
+class Stopping(Reporter):
+    """Asks its process to stop at one step."""
+
+    def __init__(self, at_epoch: int, at_step: int) -> None:
+        self.at = (at_epoch, at_step)
+
+    def step(self, epoch: int, step: int, steps: int, rate: float, pictures: int, parts: dict[str, float]) -> None:
+        if (epoch, step) == self.at:
+            os.kill(os.getpid(), signal.SIGINT)
 
 
 def run_of(benchmark: Benchmark, folder: Path, *assignments: str, processes: int = 1) -> Path:
@@ -51,6 +74,52 @@ def test_two_processes_train_as_one(toy_benchmark: Benchmark, tmp_path: Path) ->
     same_training(alone, pieces)
     assert Run.open(both).recipe == Run.open(alone).recipe
     assert not (both / "resume.safetensors").exists()
+
+
+@pytest.mark.parametrize("pieces", [(), ("training.micro_batch=4",)], ids=["whole", "in pieces"])
+def test_two_processes_train_as_one_with_all_that_a_step_may_have(
+    toy_benchmark: Benchmark, tmp_path: Path, pieces: tuple[str, ...]
+) -> None:
+    """And go on after a stop in the middle of an epoch."""
+    wanted = (*EVERYTHING, *pieces)
+    alone = run_of(toy_benchmark, tmp_path / "alone", *wanted)
+    with pytest.raises(Interrupted, match=r"stopped in epoch 2 after step 1 of 3, and saved"):
+        train(
+            tiny_recipe(*WHOLE, *wanted), toy_benchmark, tmp_path / "both", device="cpu", processes=2, reporter=Stopping(2, 1)
+        )
+    with pytest.raises(UsageError, match="resume with --processes 2"):
+        train(tiny_recipe(*WHOLE, *wanted), toy_benchmark, tmp_path / "both", device="cpu", resume=True)
+    train(tiny_recipe(*WHOLE, *wanted), toy_benchmark, tmp_path / "both", device="cpu", processes=2, resume=True)
+    same_training(alone, tmp_path / "both")
+
+
+def test_two_processes_train_a_trunk_whose_own_head_is_left_out(toy_benchmark: Benchmark, tmp_path: Path) -> None:
+    """Its last norm gets no gradient; DDP would wait for one."""
+    small = ("schedule.epochs=1", "optimiser.kind=sgd", "optimiser.rate=0.01", "training.validate_every=9")
+    recipe = tiny_recipe("model.trunk=test_convnext", *small)
+    none = replace(toy_benchmark, validation=toy_benchmark.validation[np.arange(0)])
+    for name, processes in (("alone", 1), ("both", 2)):
+        train(recipe, none, tmp_path / name, device="cpu", processes=processes)
+    same_training(tmp_path / "alone", tmp_path / "both")
+
+
+@pytest.mark.parametrize(("saved", "advice"), [(False, "nothing was saved yet: start again"), (True, "go on with --resume")])
+def test_an_error_that_is_none_of_ours_is_named_by_its_first_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, saved: bool, advice: str
+) -> None:
+    try:
+        raise RuntimeError("what is wrong\nwhat one might do\n\n In addition, what nobody asked for\n")
+    except RuntimeError:
+        text = f"\n\n-- Process 1 terminated with the following error:\n{traceback.format_exc()}"
+
+    def launch(self: Fabric, work: object) -> None:
+        raise ProcessRaisedException(text, 1, 4711)
+
+    monkeypatch.setattr(Fabric, "launch", launch)
+    if saved:
+        (tmp_path / "state").write_text("")
+    with pytest.raises(ClipsenetError, match=rf"processes ended: RuntimeError: what is wrong; .*{advice}$"):
+        run_in_processes(make_fabric("cpu", "32-true"), print, state=tmp_path / "state")
 
 
 def test_an_error_in_one_process_is_told_as_it_was_raised(toy_benchmark: Benchmark, tmp_path: Path) -> None:

@@ -49,15 +49,16 @@ def test_every_command_and_the_python_run_as_written(tmp_path: Path) -> None:
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
     }
     (commands,) = blocks("bash")
-    (program,) = blocks("python")
+    searching, evaluating = blocks("python")
     for line in commands.splitlines():
         words = shlex.split(line, comments=True)
         assert words[0] == "clipsenet"
         result = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
         assert result.returncode == 0, (line, result.stderr)
-    result = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert result.returncode == 0, result.stderr
-    assert "[[1." in result.stdout
+    for program, shown in ((searching, "1 "), (evaluating, "[[1.")):
+        result = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert result.returncode == 0, result.stderr
+        assert shown in result.stdout
 
 
 def test_every_public_name_is_there_and_documented() -> None:

@@ -196,6 +196,21 @@ def test_a_full_disk_leaves_the_old_checkpoint_whole(tmp_path: Path, monkeypatch
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_two_writers_of_one_file_do_not_touch_each_others_half(tmp_path: Path) -> None:
+    """As the workers of a study write one table: the second begins and ends while the first is still at it."""
+    path = tmp_path / "table.md"
+
+    def slowly(partial: Path) -> None:
+        partial.write_text("the first's beginning, ")
+        files.write_text(path, "the second's")
+        with partial.open("a") as file:
+            file.write("and its end")
+
+    files.write_whole(path, slowly)
+    assert path.read_text() == "the first's beginning, and its end"
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_safetensors_own_way_to_say_full_is_understood(tmp_path: Path) -> None:
     resource = pytest.importorskip("resource", reason="only Unix limits a file's size")
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)

@@ -1,17 +1,23 @@
 """The gradients of a step: piece by piece, checkpointed, clipped, averaged, frozen."""
 
+import os
+import signal
 from pathlib import Path
 
 import pytest
 import torch
+from lightning_fabric import Fabric
+from timm.layers import drop_path
 from torch import nn
 
+from clipsenet import stepping
 from clipsenet.assembling import assemble, freeze_for
 from clipsenet.averaging import MovingAverage
 from clipsenet.devices import make_fabric
-from clipsenet.errors import UsageError
-from clipsenet.history import read_history
-from clipsenet.models import make_model, resolved
+from clipsenet.errors import Interrupted, UsageError
+from clipsenet.models import Model, make_model, resolved
+from clipsenet.models.reached import unreached
+from clipsenet.objective import Objective
 from clipsenet.preparing import prepare_trunks
 from clipsenet.protocol import Benchmark
 from clipsenet.recipe import Recipe
@@ -46,7 +52,7 @@ def gradients(
     objective, optimiser = assemble(recipe, 4)
     fabric = make_fabric("cpu", recipe.training.precision)
     settings = recipe.training.model_copy(update={"checkpointing": checkpointing})
-    prepare_trunks(objective, settings, fabric)
+    prepare_trunks(objective, settings, fabric, recipe.images.size)
     wrapped, _ = fabric.setup(objective, optimiser)
     objective.train()
     for module in objective.modules():
@@ -134,7 +140,78 @@ def test_synchronised_norms_are_refused_on_a_cpu() -> None:
     recipe = tiny_recipe("training.branch_norms=synchronised")
     objective, _ = assemble(recipe, 4)
     with pytest.raises(UsageError, match="SyncBatchNorm takes GPU tensors only; set batch or frozen"):
-        prepare_trunks(objective, recipe.training, make_fabric("cpu", "32-true"))
+        prepare_trunks(objective, recipe.training, make_fabric("cpu", "32-true"), recipe.images.size)
+
+
+@pytest.mark.parametrize("trunk", ["tf_efficientnet_lite0", "regnety_002", "resnet18_ibn_a"])
+def test_synchronised_norms_keep_the_activations_that_timm_keeps_in_its_norms(
+    monkeypatch: pytest.MonkeyPatch, trunk: str
+) -> None:
+    recipe = tiny_recipe("training.branch_norms=synchronised", f"model.trunk={trunk}")
+    torch.manual_seed(0)
+    objective, optimiser = assemble(recipe, 4)
+    images, names = torch.randn(2, 3, 32, 32), list(objective.state_dict())
+    wanted = objective.model.eval().branches(images)["T_a"]
+    monkeypatch.setattr(Fabric, "device", property(lambda self: torch.device("cuda")))
+    prepare_trunks(objective, recipe.training, make_fabric("cpu", "32-true"), recipe.images.size)
+    norms = [one for one in objective.model.appearance.modules() if isinstance(one, nn.modules.batchnorm._BatchNorm)]
+    assert norms
+    assert all(isinstance(one, nn.SyncBatchNorm) for one in norms)
+    torch.testing.assert_close(objective.model.branches(images)["T_a"], wanted)
+    assert list(objective.state_dict()) == names
+    taken = {parameter for group in optimiser.param_groups for parameter in group["params"]}
+    assert set(objective.parameters()) <= taken | {objective.model.neck.bias}, "the same tensors learn"
+
+
+@pytest.mark.parametrize(
+    ("trunk", "pooling", "left_out"),
+    [
+        ("test_convnext", "gap", {"head.norm.weight", "head.norm.bias"}),
+        ("test_convnext", "own", set()),
+        ("mobilenetv3_small_050", "gap", {"conv_head.weight", "conv_head.bias"}),
+        ("test_vit", "gap", set()),
+        ("resnet10t", "gem", set()),
+    ],
+)
+def test_the_weights_that_no_gradient_reaches_are_found_and_nothing_is_changed(
+    trunk: str, pooling: str, left_out: set[str]
+) -> None:
+    torch.manual_seed(0)
+    recipe = tiny_recipe(f"model.trunk={trunk}", f"model.pooling={pooling}", "images.size=[64, 64]")
+    branch = make_model(recipe.model, (64, 64)).branch("appearance").train()
+    branch.network.get_submodule(next(name for name, _ in branch.network.named_children())).eval()
+    modes = [module.training for module in branch.modules()]
+    buffers = {name: buffer.clone() for name, buffer in branch.named_buffers()}
+    drawn = torch.get_rng_state()
+    found = unreached(branch, (64, 64))
+    names = {parameter: name.removeprefix("network.") for name, parameter in branch.named_parameters()}
+    assert {names[parameter] for parameter in found} == left_out
+    assert [module.training for module in branch.modules()] == modes
+    assert all(torch.equal(buffer, buffers[name]) for name, buffer in branch.named_buffers())
+    assert torch.equal(torch.get_rng_state(), drawn)
+    assert all(parameter.grad is None for parameter in branch.parameters())
+    branch(torch.randn(4, 3, 64, 64)).sum().backward()  # what a step finds
+    assert {names[one] for one in branch.parameters() if one.grad is None} == left_out
+    assert unreached(branch.requires_grad_(False), (64, 64)) == []
+
+
+def test_the_mean_over_the_devices_is_taken_in_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gathered, a gradient would be there once for each of them."""
+    asked: list[str] = []
+
+    def all_reduce(self: Fabric, tensor: torch.Tensor, reduce_op: str) -> torch.Tensor:
+        asked.append(reduce_op)
+        return tensor.mul_(0.5)
+
+    layer = nn.Linear(2, 2)
+    layer.weight.grad = torch.ones(2, 2)
+    kept = layer.weight.grad
+    monkeypatch.setattr(Fabric, "all_reduce", all_reduce)
+    stepping._average(make_fabric("cpu", "32-true"), layer)
+    assert asked == ["mean"]
+    assert layer.weight.grad is kept
+    assert torch.equal(kept, torch.full((2, 2), 0.5))
+    assert layer.bias.grad is None
 
 
 def test_clipping_bounds_the_step_and_a_high_bound_changes_nothing(toy_benchmark: Benchmark, tmp_path: Path) -> None:
@@ -205,11 +282,43 @@ def test_the_moving_average_is_the_one_of_its_formula() -> None:
     assert all(int(value) == int(dict(model.named_buffers())[key]) for key, value in counters.items())
 
 
-def test_what_is_saved_is_the_moving_average(toy_benchmark: Benchmark, tmp_path: Path) -> None:
+def test_what_is_saved_is_the_moving_average_of_the_weights_after_each_step(
+    toy_benchmark: Benchmark, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    after: list[dict[str, torch.Tensor]] = []
+    models: list[Model] = []
+
+    def keep() -> None:
+        after.append({name: tensor.detach().clone() for name, tensor in models[-1].state_dict().items()})
+
+    def assemble_kept(recipe: Recipe, vehicles: int) -> tuple[Objective, torch.optim.Optimizer]:
+        made = assemble(recipe, vehicles)
+        models.append(made[0].model)
+        keep()
+        return made
+
+    class Keeping(Noting):
+        def step(self, *words: object) -> None:
+            super().step(*words)  # type: ignore[arg-type]
+            keep()
+
     losses = losses_of(tiny_recipe(), toy_benchmark, tmp_path / "a")
-    assert losses_of(tiny_recipe("training.ema=0.9"), toy_benchmark, tmp_path / "b") == losses, "training itself is the same"
-    assert Run.open(tmp_path / "a").id != Run.open(tmp_path / "b").id
-    assert read_history(tmp_path / "b")[-1]["loss"] == read_history(tmp_path / "a")[-1]["loss"]
+    monkeypatch.setattr("clipsenet.training.assemble", assemble_kept)
+    keeping = Keeping()
+    train(tiny_recipe("training.ema=0.3"), toy_benchmark, tmp_path / "b", device="cpu", reporter=keeping)
+    assert keeping.losses == losses, "training itself is the same"
+    begun, *steps = after
+    assert len(steps) == 6
+    saved = read_state(tmp_path / "b" / "last.safetensors")
+    for name, first in begun.items():
+        if first.is_floating_point():
+            average = first.double()
+            for number, one in enumerate(steps, 1):
+                decay = min(0.3, (1 + number) / (10 + number))
+                average = decay * average + (1 - decay) * one[name].double()
+            torch.testing.assert_close(saved[name].double(), average, rtol=1e-5, atol=1e-6, msg=name)
+        else:
+            assert torch.equal(saved[name], steps[-1][name])
 
 
 def test_an_epoch_that_there_is_not_cannot_be_kept_or_evaluated(toy_benchmark: Benchmark, tmp_path: Path) -> None:
@@ -220,7 +329,30 @@ def test_an_epoch_that_there_is_not_cannot_be_kept_or_evaluated(toy_benchmark: B
     assert not (tmp_path / "a").exists()
 
 
-def test_micro_batches_train_and_resume_like_any_other(toy_benchmark: Benchmark, tmp_path: Path) -> None:
+@pytest.mark.parametrize("step", [1, 2])
+def test_micro_batches_resume_like_any_other(
+    toy_benchmark: Benchmark, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    """With the trunk's statistics by the piece, and with drop path: what each piece draws depends on nothing before it."""
+
+    def with_drop_path(*words: object) -> Model:
+        model = make_model(*words)  # type: ignore[arg-type]
+        drops = lambda module, inputs, output: drop_path(output, 0.5, module.training)  # noqa: E731 - a hook
+        model.appearance.network.layer4.register_forward_hook(drops)
+        return model
+
+    monkeypatch.setattr("clipsenet.assembling.make_model", with_drop_path)
+    recipe = tiny_recipe("training.micro_batch=6")
+    unbroken = losses_of(recipe, toy_benchmark, tmp_path / "a")
+    noting = Noting((2, step), lambda: os.kill(os.getpid(), signal.SIGINT))
+    with pytest.raises(Interrupted):
+        train(recipe, toy_benchmark, tmp_path / "b", device="cpu", reporter=noting)
+    torch.manual_seed(9)  # as whatever came between
+    assert noting.losses + losses_of(recipe, toy_benchmark, tmp_path / "b", resume=True) == unbroken
+    assert Run.open(tmp_path / "b").id == Run.open(tmp_path / "a").id
+
+
+def test_micro_batches_train_like_any_other(toy_benchmark: Benchmark, tmp_path: Path) -> None:
     whole = losses_of(tiny_recipe(FROZEN), toy_benchmark, tmp_path / "a")
     pieces = losses_of(tiny_recipe(FROZEN, "training.micro_batch=6"), toy_benchmark, tmp_path / "b")
     for one, other in zip(pieces, whole, strict=True):

@@ -433,7 +433,9 @@ def test_a_process_that_dies_is_told_of_and_nothing_whole_is_lost(tmp_path: Path
         draw(SMALL, tmp_path / "set", processes=2, opening=DyingStudio)
     whole = len(list((tmp_path / "set").glob("pictures/*.jpg")))
     assert whole >= 6
+    (tmp_path / "set" / "pictures" / ".a.jpg.1-00.partial").write_bytes(b"half")
     assert draw(SMALL, tmp_path / "set", processes=1, opening=FakeStudio).new <= 84 - whole + 1
+    assert not list((tmp_path / "set").rglob("*.partial"))
     assert contents(tmp_path / "set") == contents(drawn)
 
 

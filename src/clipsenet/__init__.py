@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from clipsenet.errors import ClipsenetError, UsageError
     from clipsenet.evaluation import evaluate
     from clipsenet.features import Features, extract
+    from clipsenet.gallery.asking import search_picture
+    from clipsenet.gallery.ingesting import index
+    from clipsenet.gallery.interface import Filter
+    from clipsenet.gallery.local import create_gallery, open_gallery
     from clipsenet.protocol import Benchmark, Protocol
     from clipsenet.ranking import Ranking, rank
     from clipsenet.recipe import Recipe, load_recipe
@@ -27,6 +31,7 @@ _HOME = {
     "Chain": "chain",
     "ClipsenetError": "errors",
     "Features": "features",
+    "Filter": "gallery.interface",
     "FixedGallery": "streaming",
     "Protocol": "protocol",
     "Ranking": "ranking",
@@ -37,11 +42,15 @@ _HOME = {
     "Trial": "sightings",
     "UsageError": "errors",
     "cosine": "similarity",
+    "create_gallery": "gallery.local",
     "evaluate": "evaluation",
     "extract": "features",
+    "index": "gallery.ingesting",
     "k_reciprocal": "reranking",
     "load_recipe": "recipe",
+    "open_gallery": "gallery.local",
     "rank": "ranking",
+    "search_picture": "gallery.asking",
     "train": "training",
 }
 
@@ -50,6 +59,7 @@ __all__ = [
     "Chain",
     "ClipsenetError",
     "Features",
+    "Filter",
     "FixedGallery",
     "Protocol",
     "Ranking",
@@ -60,11 +70,15 @@ __all__ = [
     "Trial",
     "UsageError",
     "cosine",
+    "create_gallery",
     "evaluate",
     "extract",
+    "index",
     "k_reciprocal",
     "load_recipe",
+    "open_gallery",
     "rank",
+    "search_picture",
     "train",
 ]
 

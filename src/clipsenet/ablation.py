@@ -131,7 +131,7 @@ def run_cells(
     Raises:
         ClipsenetError: the folder holds a study of another recipe or benchmark; or as ``train`` and ``evaluate``.
     """
-    _require_same_study(ablation, benchmark)
+    _begin_study(ablation, benchmark)
     busy = []
     for cell in ablation.cells():
         claim = cell.folder.with_name(f"{cell.folder.name}.claim")
@@ -173,18 +173,20 @@ def _applicable(row: Row, base: Recipe) -> list[str]:
     return [one for one in row.assignments if not (random and one.startswith("model.appearance.weights="))]
 
 
-def _require_same_study(ablation: Ablation, benchmark: Benchmark) -> None:
-    """One folder holds one study: whoever begins it writes down of what."""
-    base = ablation.base.model_copy(update={"model": without_weights(ablation.base.model), "seed": 0})
-    facts = {
-        "study": ablation.study.name,
-        "benchmark": benchmark.name,
-        "fingerprint": benchmark.fingerprint,
-        "training_pictures": len(benchmark.train),
-    }
+def require_same_study(ablation: Ablation, benchmark: Benchmark | None = None) -> None:
+    """Refuse a folder that holds another study; one in which none was begun will do.
+
+    Args:
+        ablation: the study that is asked for.
+        benchmark: what it is trained and tested on; none: that is not looked at.
+
+    Raises:
+        ClipsenetError: another study, recipe or benchmark.
+    """
     path = ablation.folder / FACTS
     if not path.is_file():
-        write_text(path, json.dumps({**facts, "recipe": base.to_values()}, indent=2) + "\n")
+        return
+    base, facts = _unseeded(ablation.base), _facts(ablation, benchmark)
     kept = json.loads(path.read_text(encoding="utf-8"))
     other = [name for name, value in facts.items() if kept.get(name) != value]
     begun = Recipe.from_values(kept["recipe"], str(path))
@@ -194,3 +196,28 @@ def _require_same_study(ablation: Ablation, benchmark: Benchmark) -> None:
         raise ClipsenetError(
             f"{ablation.folder} holds a study with another {', '.join(other)}; give another folder with --to, or the same words"
         )
+
+
+def _begin_study(ablation: Ablation, benchmark: Benchmark) -> None:
+    """One folder holds one study: whoever begins it writes down of what."""
+    path = ablation.folder / FACTS
+    if not path.is_file():
+        facts = {**_facts(ablation, benchmark), "recipe": _unseeded(ablation.base).to_values()}
+        write_text(path, json.dumps(facts, indent=2) + "\n")
+    require_same_study(ablation, benchmark)
+
+
+def _facts(ablation: Ablation, benchmark: Benchmark | None) -> dict[str, str | int]:
+    facts: dict[str, str | int] = {"study": ablation.study.name}
+    if benchmark is not None:
+        facts |= {
+            "benchmark": benchmark.name,
+            "fingerprint": benchmark.fingerprint,
+            "training_pictures": len(benchmark.train),
+        }
+    return facts
+
+
+def _unseeded(base: Recipe) -> Recipe:
+    """The base without what a study may differ in from one call to the next."""
+    return base.model_copy(update={"model": without_weights(base.model), "seed": 0})

@@ -1,9 +1,11 @@
 """Activation maps (Fig. 5 of the paper): what each place of a picture adds to its likeness with a direction.
 
 Gradient times activation at the places of a branch, summed over channels (HiResCAM, Draelos and Carin 2020). Behind global
-average pooling all of a baseline is linear in the places at test (BatchNorm too), so that its map with the BNNeck's constant
-sums to the likeness exactly; behind AFEM and inside a transformer it is the first-order share. Written out, since it is one
-hook and one product; explanation libraries would bring image toolkits for it.
+average pooling all of a baseline is linear in the places at test (BatchNorm too), so that its map of the last features with the
+BNNeck's constant sums to the likeness exactly; behind AFEM, inside a transformer and at an earlier stage it is the first-order
+share. A trunk whose last features are coarser than STRIDE (a ResNet's, unless its last stride is 1) is asked at the last stage
+that is fine enough: of 3 x 3 places the deletion test can hardly tell one from another. Written out, since it is hooks and one
+product; explanation libraries would bring image toolkits for it.
 """
 
 from collections.abc import Iterator
@@ -18,6 +20,9 @@ from torch.nn import functional as F  # noqa: N812 - the usual name
 from clipsenet.errors import UsageError
 from clipsenet.models import Model
 from clipsenet.models.backbones import Trunk
+
+STRIDE = 16
+"""Pixels from one place of a convolutional map to the next, at most, where a stage of the network has so fine a map."""
 
 Maps = dict[str, Float[Tensor, "batch _ _"]]
 
@@ -83,13 +88,43 @@ def strongest(maps: Float[Tensor, "batch height width"], share: float) -> Float[
 
 
 def _of_trunk(trunk: Trunk, images: Tensor) -> tuple[Tensor, tuple[Tensor, tuple[int, int]]]:
-    features: Any = trunk.network.forward_features(images)
+    """``T_a``, and the features at whose places the map is taken, with the grid of a transformer's patches."""
+    with _watching_stages(trunk.network) as stages:
+        features: Any = trunk.network.forward_features(images)
     if not isinstance(features, Tensor) or features.ndim not in (3, 4):
         raise UsageError("this trunk's features have no places: it has no activation map")
     if not features.requires_grad:  # a frozen trunk
         features.requires_grad_()
-    grid = (0, 0) if features.ndim == 4 else _grid(trunk.network)
-    return trunk.pooled(features), (features, grid)
+    if features.ndim == 3:
+        return trunk.pooled(features), (features, _grid(trunk.network))
+    fine = [one for one in (*stages, features) if one.ndim == 4 and _stride(trunk, images, one) <= STRIDE]
+    return trunk.pooled(features), (fine[-1] if fine else features, (0, 0))
+
+
+def _stride(trunk: Trunk, images: Tensor, features: Tensor) -> float:
+    """Pixels of the picture from one place of a map to the next, the longer way."""
+    height, width = features.shape[1:3] if _gives_channels_last(trunk.network) else features.shape[2:4]
+    return max(images.shape[2] / height, images.shape[3] / width)
+
+
+@contextmanager
+def _watching_stages(network: Any) -> Iterator[list[Tensor]]:
+    """Keeps what each stage of a convolutional network gives, as timm lists its stages; of other networks nothing."""
+    kept: list[Tensor] = []
+
+    def keep(module: nn.Module, inputs: object, output: Any) -> Any:
+        if isinstance(output, Tensor):
+            kept.append(output if output.requires_grad else output.requires_grad_())
+        return output
+
+    modules = dict(network.named_modules())
+    names = [str(one["module"]) for one in getattr(network, "feature_info", ())]
+    handles = [modules[name].register_forward_hook(keep) for name in names if name in modules]
+    try:
+        yield kept
+    finally:
+        for handle in handles:
+            handle.remove()
 
 
 @contextmanager
@@ -120,4 +155,8 @@ def _grid(network: Any) -> tuple[int, int]:
 
 
 def _is_channels_last(model: Model, name: str) -> bool:
-    return name == "appearance" and getattr(model.branch(name).network, "output_fmt", "NCHW") == "NHWC"
+    return name == "appearance" and _gives_channels_last(model.branch(name).network)
+
+
+def _gives_channels_last(network: Any) -> bool:
+    return getattr(network, "output_fmt", "NCHW") == "NHWC"

@@ -167,8 +167,7 @@ def measure(pictures: Sightings, tick: Tick) -> tuple[Float[np.ndarray, " n"], F
             image = open_sighting(pictures, row)
         except PictureError:
             return float("nan"), float("nan")
-        small = image.convert("L").resize((32, 32), Image.Resampling.BOX)
-        return float(np.asarray(small).mean()), float(min(image.size))
+        return brightness(image), float(min(image.size))
 
     values = np.empty((len(pictures), 2))
     with ThreadPoolExecutor(max_workers=2) as pool:
@@ -176,6 +175,12 @@ def measure(pictures: Sightings, tick: Tick) -> tuple[Float[np.ndarray, " n"], F
             values[row] = pair
             tick(row + 1, len(pictures))
     return values[:, 0], values[:, 1]
+
+
+def brightness(picture: Image.Image) -> float:
+    """Mean luma, 0 to 255."""
+    small = picture.convert("L").resize((32, 32), Image.Resampling.BOX)
+    return float(np.asarray(small).mean())
 
 
 def _where(found: Evaluation, group: Int[np.ndarray, " n"], number: int) -> tuple[Asked, Int[np.ndarray, " q"]]:

@@ -20,13 +20,16 @@ BEAT = 20.0
 SILENCE = 15 * BEAT
 """Seconds without one after which a claim of another machine counts as dead: a shared folder may show a file late."""
 
+_PROC = Path("/proc")
+
 
 @contextlib.contextmanager
 def claimed(path: Path) -> Iterator[bool]:
     """Try to claim what ``path`` stands for, and hold it while the block runs.
 
     The file is made exclusively, so that one process gets it; while it is held its time is renewed. The claim of a process
-    that is gone (on this machine: no such process; on another: silent for ``SILENCE``) is taken over.
+    that is gone (on this machine: no such process; on another: silent for ``SILENCE``) is taken over. No step of this
+    machine's clock makes a living process look gone.
 
     Args:
         path: of the claim's file; its folder is made.
@@ -66,7 +69,7 @@ def holder(path: Path) -> str:
 
 
 def _make(path: Path, token: str) -> bool:
-    facts = {"token": token, "host": platform.node(), "process": os.getpid(), "began": _started(os.getpid())}
+    facts = {"token": token, "host": platform.node(), "process": os.getpid(), "start": _started(os.getpid())}
     return _create(path, json.dumps(facts))
 
 
@@ -82,9 +85,9 @@ def _create(path: Path, text: str) -> bool:
 
 def _is_dead(path: Path) -> bool:
     facts = _facts(path)
-    if facts.get("host") == platform.node():
+    if facts.get("host") == platform.node() and "start" in facts:  # an older clipsenet wrote none
         number = int(facts.get("process", -1))  # a number may be given to another process later: its start tells
-        return not psutil.pid_exists(number) or _started(number) != facts.get("began")
+        return not psutil.pid_exists(number) or _started(number) != facts["start"]
     return _age(path) > SILENCE
 
 
@@ -132,9 +135,18 @@ def _token(path: Path) -> object:
     return _facts(path).get("token")
 
 
-def _started(process: int) -> float:
-    """When a process began, in seconds since 1970; 0 where there is none."""
+def _started(process: int) -> str:
+    """When a process began; empty where there is none.
+
+    On Linux in ticks after the system's start, with that start's own name: in seconds since 1970 it would move with each step
+    of the clock. Elsewhere the system keeps those seconds as they were.
+    """
     try:
-        return round(psutil.Process(process).create_time(), 1)
+        ticks = (_PROC / str(process) / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[19]
+        return f"{(_PROC / 'sys' / 'kernel' / 'random' / 'boot_id').read_text().strip()} {ticks}"
+    except (OSError, IndexError):
+        pass  # no Linux, or no such process
+    try:
+        return str(round(psutil.Process(process).create_time(), 1))
     except psutil.Error:
-        return 0.0
+        return ""

@@ -8,8 +8,9 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from clipsenet.protocol import JUNK
 from clipsenet.reporting import Reporter, Tick, Watch
@@ -120,7 +121,7 @@ class StageConsole(Watch):
         """Begin a bar; the one before is taken away."""
         self.close()
         if err.is_terminal:
-            columns = (BarColumn(), TextColumn("{task.completed}/{task.total}"), TimeRemainingColumn())
+            columns = (BarColumn(), TextColumn("{task.completed}/{task.total}"), _Rate(), TimeRemainingColumn())
             self.bar = Progress(TextColumn(escape(title)), *columns, console=err, transient=True)
             task = self.bar.add_task(title, total=None)
             self.bar.start()
@@ -133,7 +134,9 @@ class StageConsole(Watch):
             now = time.monotonic()
             if now - last >= PLAIN_EVERY and done < total:
                 last = now
-                err.print(f"{title}: {done}/{total}, {_clock((total - done) * (now - started) / done)} left", markup=False)
+                seconds = (now - started) / max(1, done)
+                text = f"{title}: {done}/{total}, {1 / seconds:.1f} a second, {_clock((total - done) * seconds)} left"
+                err.print(text, markup=False)
 
         return line
 
@@ -142,6 +145,14 @@ class StageConsole(Watch):
         if self.bar is not None:
             self.bar.stop()
             self.bar = None
+
+
+class _Rate(ProgressColumn):
+    """How many are done in a second."""
+
+    def render(self, task: Task) -> Text:
+        """The cell of one bar; empty until something is done."""
+        return Text("" if task.speed is None else f"{task.speed:.1f} a second")
 
 
 def print_scorecard(scorecard: Scorecard) -> None:

@@ -10,7 +10,7 @@ from clipsenet.protocol import Benchmark
 from clipsenet.recipe import Recipe
 from clipsenet.reporting import Reporter
 from clipsenet.resuming import as_begun, differences
-from clipsenet.runs import RESUME, Run, read_facts, read_recipe, trained_on
+from clipsenet.runs import RESUME, Run, is_finished, read_recipe, trained_on
 from clipsenet.training import train
 
 
@@ -23,11 +23,10 @@ def train_or_go_on(recipe: Recipe, benchmark: Benchmark, folder: Path, device: s
     Raises:
         ClipsenetError: the folder holds a training by another recipe, or on other pictures; or as ``train``.
     """
-    last, resume = folder / "last.safetensors", (folder / RESUME).is_file()
-    # killed after its last epoch a training has still its state, and something left to do
-    if last.is_file() and not resume and int(read_facts(last)["epoch"]) == recipe.schedule.epochs:
+    if is_finished(folder):
         _require_same(folder, recipe, benchmark)
     else:
+        resume = (folder / RESUME).is_file()
         train(recipe, benchmark, folder, device=device, resume=resume, reporter=reporter())
     return Run.open(folder, "last")
 

@@ -25,7 +25,7 @@ from clipsenet.removal import remove_branch
 from clipsenet.reporting import SILENT, Watch
 from clipsenet.runs import Run, trained_on
 from clipsenet.scorecard import Card, Line, Scorecard, Section
-from clipsenet.sightings import UNKNOWN
+from clipsenet.sightings import UNKNOWN, Sightings
 from clipsenet.trials import Evaluation, TrialResult, require_matches, search
 
 REFERENCES = {"histogram": ("colour histogram", extract_histograms)}
@@ -100,7 +100,7 @@ def evaluate(
     require_matches(benchmark.test, benchmark.trials, own.junk)  # before minutes of extraction
     for chain in chains:
         _require_memory(chain, benchmark, run.dim + sum(other.dim for other, _ in fused), bool(fused), watch)
-    places = [places_told(one, benchmark, wanted) for one in (run, *(other for other, _ in fused))]
+    places = [places_told(one, benchmark.test, wanted) for one in (run, *(other for other, _ in fused))]
     labels = [_labels_used(one, told) for one, told in zip((run, *(other for other, _ in fused)), places, strict=True)]
     embedded, notes = embed_test(run, benchmark, wanted, places[0], features, workers, device, watch)
     if fused:
@@ -135,9 +135,9 @@ def evaluate(
     return Scorecard(card, tuple(sections), audited, query_table(rows_of))
 
 
-def places_told(run: Run, benchmark: Benchmark, settings: EvaluationSettings) -> Int[np.ndarray, " n"]:
-    """The rows of camera and view that a run is told."""
-    places = run.model.place_rows(benchmark.test)
+def places_told(run: Run, pictures: Sightings, settings: EvaluationSettings) -> Int[np.ndarray, " n"]:
+    """``(n,)`` the rows of camera and view that a run is told of pictures; -1 for none."""
+    places = run.model.place_rows(pictures)
     return places if settings.labels else np.full_like(places, UNKNOWN)
 
 

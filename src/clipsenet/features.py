@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from clipsenet.caching import PictureCache
 from clipsenet.errors import ClipsenetError
 from clipsenet.files import write_folder
-from clipsenet.loading import SightingImages, in_order, make_loader
+from clipsenet.loading import Paint, SightingImages, in_order, make_loader
 from clipsenet.sightings import Rows, Sightings, same_file
 from clipsenet.tables import from_arrow, to_arrow
 from clipsenet.transforms import Transform
@@ -169,6 +169,7 @@ def extract(
     device: torch.device | str = "cpu",
     progress: Progress | None = None,
     cache: PictureCache | None = None,
+    paint: Paint | None = None,
 ) -> Features:
     """The embeddings of pictures, batch by batch; in memory are the result and a few batches, nothing else.
 
@@ -185,13 +186,14 @@ def extract(
         device: where the model computes.
         progress: told after each batch.
         cache: keeps decoded pictures from one call to the next, as in a validation after each epoch.
+        paint: what is done first to each row's picture, such as covering a part of it.
 
     Raises:
         PictureError: a picture that cannot be used.
         ClipsenetError: an embedding is NaN.
     """
     embeddings = np.empty((len(sightings), dim), dtype=np.float32)
-    pictures = SightingImages(sightings, transform, cache=cache)
+    pictures = SightingImages(sightings, transform, cache=cache, paint=paint)
     place = no_places(len(sightings), torch.device("cpu")) if places is None else torch.from_numpy(places)
     training = model.training
     # the layout of its weights stays: an optimiser may be walking them

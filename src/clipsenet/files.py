@@ -23,7 +23,7 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> None:
         ClipsenetError: the disk is full or the folder cannot be written; an older file is still whole.
     """
     path = Path(os.path.realpath(path))  # a link stays a link
-    partial = path.with_name(f".{path.name}.partial")
+    partial = path.with_name(f".{path.name}.{os.getpid()}-{os.urandom(4).hex()}.partial")  # of this writer alone
     try:
         if path.exists() and not path.is_file() and not path.is_dir():
             write(path)  # a device or a pipe is written to, not replaced
@@ -71,8 +71,9 @@ def write_folder(path: Path, write: Callable[[Path], None]) -> None:
             shutil.rmtree(partial)
         partial.mkdir(parents=True)
         write(partial)
-        for file in partial.iterdir():
-            _settle(file)
+        for file in partial.rglob("*"):
+            if file.is_file():
+                _settle(file)
         if path.exists():
             path.rmdir()
         partial.replace(path)

@@ -29,17 +29,24 @@ class Moment:
     files: tuple[str, ...]
 
 
-def require_finite_loss(parts: dict[str, float], moment: Moment, recipe: Recipe, folder: Path) -> None:
+def require_finite_loss(parts: dict[str, float], moment: Moment, recipe: Recipe, folder: Path, *, lists: bool = True) -> None:
     """Refuse a loss that is not finite.
+
+    Args:
+        parts: of the loss.
+        moment: where the training is.
+        recipe: its recipe.
+        folder: the run folder.
+        lists: whether this process writes the list of the batch's files; of several that share a batch one does.
 
     Raises:
         ClipsenetError: with step, parts and what to try; the batch's files are listed in the run folder.
     """
     if not np.isfinite(list(parts.values())).all():
-        raise _stop(", ".join(f"{name} {value:g}" for name, value in parts.items()), moment, recipe, folder)
+        raise _stop(", ".join(f"{name} {value:g}" for name, value in parts.items()), moment, recipe, folder, lists)
 
 
-def require_finite_gradients(objective: nn.Module, moment: Moment, recipe: Recipe, folder: Path) -> None:
+def require_finite_gradients(objective: nn.Module, moment: Moment, recipe: Recipe, folder: Path, *, lists: bool = True) -> None:
     """Refuse gradients that are not finite (with ``16-mixed`` the gradient scaler itself skips such a step).
 
     Raises:
@@ -51,12 +58,14 @@ def require_finite_gradients(objective: nn.Module, moment: Moment, recipe: Recip
     norms = torch.stack([gradient.norm() for _, gradient in named])
     if not norms.isfinite().all():
         bad = [name for (name, _), finite in zip(named, norms.isfinite().tolist(), strict=True) if not finite]
-        raise _stop(f"the gradient of {', '.join(bad[:3])}{' ...' if len(bad) > 3 else ''}", moment, recipe, folder)
+        what = f"the gradient of {', '.join(bad[:3])}{' ...' if len(bad) > 3 else ''}"
+        raise _stop(what, moment, recipe, folder, lists)
 
 
-def _stop(what: str, moment: Moment, recipe: Recipe, folder: Path) -> ClipsenetError:
+def _stop(what: str, moment: Moment, recipe: Recipe, folder: Path, lists: bool) -> ClipsenetError:
     path = folder / "not-finite.txt"
-    write_text(path, "\n".join(moment.files) + "\n")
+    if lists:
+        write_text(path, "\n".join(moment.files) + "\n")
     precise = "" if recipe.training.precision == "32-true" else ", --set training.precision=32-true"
     lower = f"--set optimiser.rate={recipe.optimiser.rate / 10:g}"
     return ClipsenetError(

@@ -25,7 +25,7 @@ LOOK, PATIENCE = 2.0, 10.0
 """Seconds between two looks for another process's error, and what is then left for an orderly end."""
 
 
-def run_in_processes(fabric: Fabric, work: Callable[..., None], *arguments: Any) -> None:
+def run_in_processes(fabric: Fabric, work: Callable[..., None], *arguments: Any, state: Path) -> None:
     """Call ``work(fabric, *arguments)`` in each of the processes that ``fabric`` was made for, and wait for them.
 
     An error in one ends all; it is raised here as it was raised there. A signal to this process is handed on, so that all
@@ -35,6 +35,7 @@ def run_in_processes(fabric: Fabric, work: Callable[..., None], *arguments: Any)
         fabric: not launched yet.
         work: a function of a module, since each process imports it.
         arguments: pickled for each process.
+        state: the file that the work can go on from, once it is there.
 
     Raises:
         ClipsenetError: what a process raised, or that one died.
@@ -50,9 +51,9 @@ def run_in_processes(fabric: Fabric, work: Callable[..., None], *arguments: Any)
             if found:
                 first = min(found, key=lambda path: path.stat().st_mtime_ns)
                 raise _error_of(json.loads(first.read_text(encoding="utf-8"))) from error
-            last = [line for line in str(error).splitlines() if line.strip()][-1]
+            saved = "what was saved is whole: go on with --resume" if state.is_file() else "nothing was saved yet: start again"
             raise ClipsenetError(
-                f"one of {fabric.world_size} training processes ended: {last}; what was saved is whole: go on with --resume"
+                f"one of {fabric.world_size} training processes ended: {_what(str(error))}; {saved}"
             ) from error
 
 
@@ -78,6 +79,13 @@ def _end_with_the_others(told: Path) -> None:
             return
     time.sleep(PATIENCE)
     os._exit(1)
+
+
+def _what(text: str) -> str:
+    """The line that names an error, of a text that may end in its traceback; the message below it may be long."""
+    _, _, trace = text.rpartition("Traceback (most recent call last):\n")
+    lines = [line for line in trace.splitlines() if line.strip()]
+    return next((line for line in lines if not line.startswith(" ")), lines[-1].strip())
 
 
 def _error_of(note: dict[str, str]) -> ClipsenetError:

@@ -4,7 +4,7 @@ import contextlib
 import os
 import signal
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +19,9 @@ from clipsenet.caching import PictureCache
 from clipsenet.images import open_sighting
 from clipsenet.sightings import Sightings
 from clipsenet.transforms import Transform, seeded
+
+Paint = Callable[[Image.Image, int], Image.Image]
+"""A picture and its row to the picture that is used instead; it goes to other processes."""
 
 
 class Draw(NamedTuple):
@@ -37,13 +40,23 @@ class SightingImages(Dataset[tuple[Float[Tensor, "3 height width"], int]]):
         transform: picture to tensor.
         seed: with epoch and place it decides every random draw.
         cache: keeps what the transform's first part makes; the tensors are the same with it and without.
+        paint: what is done first to a row's picture, such as covering a part of it; it goes without a cache.
     """
 
-    def __init__(self, sightings: Sightings, transform: Transform, seed: int = 0, cache: PictureCache | None = None) -> None:
+    def __init__(
+        self,
+        sightings: Sightings,
+        transform: Transform,
+        seed: int = 0,
+        cache: PictureCache | None = None,
+        paint: Paint | None = None,
+    ) -> None:
+        assert cache is None or paint is None, "a cache knows pictures by their files"
         self.addresses = Addresses.of(sightings)  # all that a worker needs of them
         self.transform = transform
         self.seed = seed
         self.cache = cache
+        self.paint = paint
 
     def __len__(self) -> int:
         return len(self.addresses)
@@ -66,7 +79,8 @@ class SightingImages(Dataset[tuple[Float[Tensor, "3 height width"], int]]):
 
     def _prepared(self, row: int) -> Image.Image:
         def make() -> Image.Image:
-            return self.transform.prepare(open_sighting(self.addresses, row))
+            picture = open_sighting(self.addresses, row)
+            return self.transform.prepare(picture if self.paint is None else self.paint(picture, row))
 
         if self.cache is None:
             return make()
@@ -116,7 +130,7 @@ def make_loader(
         batch_sampler=batches,
         num_workers=workers,
         collate_fn=_collate,
-        worker_init_fn=_begin_yielding_worker if yielding else _begin_worker,
+        worker_init_fn=_begin_yielding_worker if yielding else begin_worker,
         generator=torch.Generator(),  # its own: torch's global one decides what the network draws
         pin_memory=pin,
     )
@@ -141,7 +155,7 @@ def _collate(items: list[tuple[Float[Tensor, "3 height width"], int] | Exception
     return images, torch.from_numpy(np.array([row for _, row in pairs], dtype=np.int64))
 
 
-def _begin_worker(_: int) -> None:
+def begin_worker(_: int) -> None:
     """Leave Ctrl-C, and a polite kill of the whole group, to the process that can save: its workers end with it."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
@@ -153,6 +167,6 @@ def _begin_yielding_worker(number: int) -> None:
     A worker that takes a core from a parallel region makes all of its threads wait. With a low priority it runs in the
     gaps, and on all cores while the next batch is waited for.
     """
-    _begin_worker(number)
+    begin_worker(number)
     with contextlib.suppress(OSError, AttributeError):  # a sandbox may forbid it, a system may not have it
         os.nice(19)

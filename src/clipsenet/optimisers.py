@@ -102,7 +102,9 @@ def make_optimiser(
         for (multiple, decay), parameters in groups.items()
     ]
     if settings.kind == "sgd":
-        return SGD(listed, lr=settings.rate, momentum=settings.momentum, fused=True)
+        # fused it refuses a group of which some have a momentum already and others, just thawed, have none
+        thaws = any(one.frozen_epochs for one in settings.branches.values())
+        return SGD(listed, lr=settings.rate, momentum=settings.momentum, fused=not (thaws and settings.momentum))
     return (Adam if settings.kind == "adam" else AdamW)(listed, lr=settings.rate, fused=True)
 
 

@@ -7,15 +7,22 @@ from typing import Any
 
 import torch
 from lightning_fabric import Fabric
-from torch import nn
+from timm.layers.norm_act import convert_sync_batchnorm
 
 from clipsenet.errors import UsageError
+from clipsenet.models.reached import unreached
 from clipsenet.objective import Objective
 from clipsenet.recipe import TrainingSettings
 
 
-def prepare_trunks(objective: Objective, settings: TrainingSettings, fabric: Fabric) -> None:
+def prepare_trunks(objective: Objective, settings: TrainingSettings, fabric: Fabric, size: tuple[int, int]) -> None:
     """Prepare the branches as the settings ask; names and shapes of weights stay as they are.
+
+    Args:
+        objective: its model's branches are prepared.
+        settings: what is asked for.
+        fabric: the device, or one of several processes, which have to know what learns nothing.
+        size: height and width of the pictures, in pixels.
 
     Raises:
         UsageError: a trunk that cannot be checkpointed; synchronised norms on a CPU, which PyTorch refuses.
@@ -24,6 +31,10 @@ def prepare_trunks(objective: Objective, settings: TrainingSettings, fabric: Fab
     branches = {
         name: one for name, one in (("appearance", model.appearance), ("semantics", model.semantics)) if one is not None
     }
+    if fabric.world_size > 1:  # DDP waits for a gradient of whatever wants one
+        for branch in branches.values():
+            for parameter in unreached(branch, size):
+                parameter.requires_grad_(False)
     if settings.branch_norms == "synchronised":
         if fabric.device.type != "cuda":
             raise UsageError(
@@ -31,7 +42,8 @@ def prepare_trunks(objective: Objective, settings: TrainingSettings, fabric: Fab
                 "set batch or frozen"
             )
         for name, branch in branches.items():
-            setattr(model, name, nn.SyncBatchNorm.convert_sync_batchnorm(branch))  # type: ignore[no-untyped-call]
+            # timm's own: PyTorch's would lose the activations that timm keeps within its norms
+            setattr(model, name, convert_sync_batchnorm(branch))  # type: ignore[no-untyped-call]
     for name in branches:
         trunk: Any = model.branch(name)
         if settings.checkpointing:

@@ -18,7 +18,7 @@ from clipsenet.files import short_name
 from clipsenet.models import without_weights
 from clipsenet.models.clip_senet import ClipSenetSettings
 from clipsenet.recipe import FORMAT, Recipe
-from clipsenet.runs import RESUME, read_facts, read_recipe, save_tensors
+from clipsenet.runs import RESUME, is_finished, read_facts, read_recipe, save_tensors
 from clipsenet.sightings import UNKNOWN, Sightings
 from clipsenet.weights import load_state, read_state
 
@@ -47,6 +47,7 @@ class Progress:
         sums: each loss part, summed over those steps.
         averaged: steps that the moving average has taken in.
         scaler: the state of 16-mixed's gradient scaler.
+        processes: how many share each batch, which decides what is drawn and what the trunks' norms see.
     """
 
     epoch: int = 0
@@ -56,6 +57,7 @@ class Progress:
     sums: dict[str, float] = field(default_factory=dict)
     averaged: int = 0
     scaler: dict[str, float] = field(default_factory=dict)
+    processes: int = 1
 
 
 def save_progress(
@@ -79,17 +81,22 @@ def save_progress(
 
 
 def load_progress(
-    folder: Path, data: str, objective: nn.Module, optimiser: Optimizer, average: MovingAverage | None = None
+    folder: Path,
+    data: str,
+    processes: int,
+    objective: nn.Module,
+    optimiser: Optimizer,
+    average: MovingAverage | None = None,
 ) -> Progress:
-    """Put the saved state into objective, optimiser and moving average.
+    """Put the saved state into objective, optimiser and moving average, on the devices where they are.
 
     Raises:
         ClipsenetError: nothing saved there, broken, of another network, or of a training on other pictures.
+        UsageError: another number of processes.
     """
     path = folder / RESUME
     if not path.is_file():
-        last = folder / "last.safetensors"
-        if last.is_file() and int(read_facts(last)["epoch"]) == read_recipe(folder).schedule.epochs:
+        if is_finished(folder):
             raise ClipsenetError(f"the training in {folder} is finished: there is nothing left to resume")
         raise ClipsenetError(
             f"nothing to resume in {folder}: found no {RESUME}; no epoch was finished; start again without --resume"
@@ -104,6 +111,12 @@ def load_progress(
         raise ClipsenetError(
             f"{folder} was trained on other pictures, or on others in another order, with other vehicles, boxes, "
             "cameras or views; resume with the same --data, and the same data settings"
+        )
+    facts.setdefault("processes", processes)  # an older clipsenet did not say it
+    if facts["processes"] != processes:
+        raise UsageError(
+            f"{folder} was begun with --processes {facts['processes']}, found --processes {processes}: what is drawn, and what "
+            f"the trunks' norms see, depends on it; resume with --processes {facts['processes']}"
         )
     tensors = read_state(path)
     load_state(objective, _under("objective.", tensors), str(path))
@@ -159,6 +172,25 @@ def require_same_recipe(folder: Path, recipe: Recipe) -> None:
         raise UsageError(f"{folder} was trained with losses in the order {', '.join(former.losses)}; keep it")
     if different := differences(former, recipe):
         raise UsageError(f"{folder} was trained with another recipe; these settings differ: {', '.join(different)}")
+
+
+def require_kept(folder: Path, recipe: Recipe, epoch: int) -> None:
+    """Refuse to keep what is not there any more: the weights after an epoch that is over.
+
+    Args:
+        folder: the run folder.
+        recipe: of the training that goes on.
+        epoch: epochs that are finished.
+
+    Raises:
+        UsageError: the epochs.
+    """
+    late = [one for one in recipe.training.keep_epochs if one <= epoch and not (folder / f"epoch-{one}.safetensors").is_file()]
+    if late:
+        raise UsageError(
+            f"training.keep_epochs names {', '.join(map(str, late))}, not kept in {folder}, which has finished {epoch} epochs; "
+            "leave those out, or train anew into another --run"
+        )
 
 
 def differences(former: Recipe, now: Recipe) -> list[str]:

@@ -20,6 +20,8 @@ from torch import Tensor, nn
 from clipsenet.assembling import model_of
 from clipsenet.errors import ClipsenetError
 from clipsenet.files import short_name, write_text, write_whole
+from clipsenet.history import read_history
+from clipsenet.leftovers import remove_leftovers
 from clipsenet.models import Model, without_weights
 from clipsenet.recipe import FORMAT, Recipe, without_format
 from clipsenet.settings import read_yaml
@@ -30,6 +32,9 @@ from clipsenet.weights import load_state, read_state
 TRAINED_ON = "trained-on.csv"
 RESUME = "resume.safetensors"
 """The file of a training that is under way."""
+
+OF_FIRST_EPOCH = ("history.csv", "best.safetensors", "epoch-1.safetensors", "last.safetensors")
+"""What a training that dies before its first state is saved may leave behind; the last of them is there where any is."""
 
 Checkpoint = str
 """``last``, ``best`` (on validation vehicles), or ``epoch-N`` of an epoch that the recipe kept."""
@@ -159,7 +164,7 @@ def start_folder(folder: Path, recipe: Recipe, pictures: Sightings) -> None:
     Raises:
         ClipsenetError: the folder holds something else already, or cannot be written.
     """
-    if folder.exists() and not _may_begin(folder, recipe):
+    if folder.exists() and not _may_begin(folder):
         raise ClipsenetError(f"{folder} exists and is not empty; go on with --resume, give another --run, or remove it")
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
@@ -167,6 +172,9 @@ def start_folder(folder: Path, recipe: Recipe, pictures: Sightings) -> None:
     writer.writerows(zip(pictures.vehicle.texts(), map(short_name, pictures.files()), strict=True))
     write_text(folder / TRAINED_ON, text.getvalue())
     write_text(folder / "environment.json", json.dumps(environment(), indent=2) + "\n")
+    for name in OF_FIRST_EPOCH:
+        (folder / name).unlink(missing_ok=True)
+    remove_leftovers(folder)
     write_recipe(folder, recipe)
 
 
@@ -175,15 +183,27 @@ def write_recipe(folder: Path, recipe: Recipe) -> None:
     write_text(folder / "recipe.yaml", f"format: {FORMAT}\n" + recipe.to_yaml())
 
 
-def _may_begin(folder: Path, recipe: Recipe) -> bool:
+def is_finished(folder: Path) -> bool:
+    """Whether a training did all that it had to do: its last epoch was validated, too, and no state is left to go on from.
+
+    Raises:
+        ClipsenetError: the folder's recipe, or its checkpoint, is broken or of a newer format.
+    """
+    last = folder / "last.safetensors"
+    if not last.is_file() or not (folder / "recipe.yaml").is_file() or (folder / RESUME).is_file():
+        return False
+    epochs = read_recipe(folder).schedule.epochs
+    return int(read_facts(last)["epoch"]) == epochs and any(row["epoch"] == epochs for row in read_history(folder))
+
+
+def _may_begin(folder: Path) -> bool:
     """An empty folder, or one in which a training was begun and died before its first epoch was saved whole."""
     if not folder.is_dir():
         return False
     names = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
     begun = {"recipe.yaml", "environment.json", TRAINED_ON, "not-finite.txt", "tensorboard"}
-    if "last.safetensors" in names and RESUME not in names and recipe.schedule.epochs > 1:
-        first = int(read_facts(folder / "last.safetensors")["epoch"]) == 1
-        begun |= {"last.safetensors", "best.safetensors", "history.csv"} if first else set()
+    if "last.safetensors" in names and RESUME not in names and not is_finished(folder):
+        begun |= set(OF_FIRST_EPOCH) if int(read_facts(folder / "last.safetensors")["epoch"]) == 1 else set()
     return not names or (TRAINED_ON in names and names <= begun)
 
 

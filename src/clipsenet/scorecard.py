@@ -140,7 +140,7 @@ class Scorecard:
 
     def to_json(self) -> str:
         """As JSON, without the queries; a score that does not exist is null."""
-        return json.dumps({"format": FORMAT, **_plain(asdict(dataclasses.replace(self, queries=None)))}, indent=2) + "\n"
+        return json.dumps({"format": FORMAT, **to_plain(asdict(dataclasses.replace(self, queries=None)))}, indent=2) + "\n"
 
     def save(self, folder: Path) -> None:
         """Write ``scorecard.json`` and ``queries.parquet`` into a folder, each whole or not at all.
@@ -198,10 +198,10 @@ def _line(values: Mapping[str, Any]) -> Line:
     )
 
 
-def _plain(value: Any) -> Any:
-    """JSON has no NaN: a score without a query is null."""
+def to_plain(value: Any) -> Any:
+    """The same value as JSON can hold it: it has no NaN, so that a score without a query is null, and no tuple."""
     if isinstance(value, dict):
-        return {name: _plain(one) for name, one in value.items()}
+        return {name: to_plain(one) for name, one in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(one) for one in value]
+        return [to_plain(one) for one in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -131,10 +131,12 @@ def _sum(parts: dict[str, Float[Tensor, ""]]) -> Float[Tensor, ""]:
 
 
 def _average(fabric: Fabric, module: nn.Module) -> None:
-    """The mean of each gradient over the devices, as DDP takes it where a batch is not cut into pieces."""
+    """The mean of each gradient over the devices, as DDP takes it where a batch is not cut into pieces; in place."""
     for parameter in module.parameters():
         if parameter.grad is not None:
-            parameter.grad.copy_(gathered(fabric, parameter.grad).mean(dim=0))
+            mean = fabric.all_reduce(parameter.grad, reduce_op="mean")
+            assert isinstance(mean, Tensor)
+            parameter.grad.copy_(mean)
 
 
 def same_buffers(fabric: Fabric, module: nn.Module) -> None:

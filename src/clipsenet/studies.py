@@ -118,17 +118,25 @@ LOSSES = Study(
     "and prints no numbers. The baseline is without CV, CLIP-SENet with it.",
 )
 
+
+def _reading(reading: str, *, weights: str = "scalar", scale: str = "1", seen: str = "T_s") -> tuple[str, ...]:
+    """All that equation 4 leaves open, so that no row depends on what the base says of it."""
+    settings = {"reading": reading, "weights": weights, "weight_scale": scale, "input": seen}
+    return tuple(f"model.afem.{name}={value}" for name, value in settings.items())
+
+
 READINGS = Study(
     "readings",
     "Readings of AFEM, which the paper's formula leaves open",
     (
-        Row("heads", "heads (our default)", ("model.afem.reading=heads",)),
-        Row("heads-narrow", "heads, w ~ N(0, 1/G)", ("model.afem.reading=heads", "model.afem.weight_scale=1/sqrt(G)")),
-        Row("heads-vector", "heads, a weight a component", ("model.afem.reading=heads", "model.afem.weights=vector")),
-        Row("slices", "slices", ("model.afem.reading=slices",)),
-        Row("chunks", "chunks", ("model.afem.reading=chunks",)),
-        Row("on-fused", "heads on T_u", ("model.afem.reading=heads", "model.afem.input=T_u")),
+        Row("heads", "heads (our default)", _reading("heads")),
+        Row("heads-narrow", "heads, w ~ N(0, 1/G)", _reading("heads", scale="1/sqrt(G)")),
+        Row("heads-vector", "heads, a weight a component", _reading("heads", weights="vector")),
+        Row("slices", "slices", _reading("slices")),
+        Row("chunks", "chunks", _reading("chunks")),
+        Row("on-fused", "heads on T_u", _reading("heads", seen="T_u")),
     ),
+    note="A weight a group, w ~ N(0, 1), and T_s as input, where a row does not say otherwise and whatever its base has.",
 )
 
 STUDIES: dict[str, Study] = {one.name: one for one in (COMPONENTS, GROUPS, TRUNKS, LOSSES, READINGS)}

@@ -54,6 +54,11 @@ class Findings:
     cards: tuple[Card, ...]
 
     @property
+    def over_epochs(self) -> bool:
+        """Whether it tells of several moments of a training; a base that ends before the study's first tells of its last."""
+        return any(one.checkpoint != "last" for one in self.results)
+
+    @property
     def complete(self) -> bool:
         """Whether every cell is scored."""
         return self.done == len(self.ablation.cells())
@@ -107,7 +112,7 @@ def as_values(findings: Findings) -> dict[str, Any]:
 
 def titles(findings: Findings) -> tuple[str, ...]:
     """The columns of the table."""
-    epochs = ("after",) if findings.ablation.study.epochs else ()
+    epochs = ("after",) if findings.over_epochs else ()
     return ("network", *epochs, "similarity", "seeds", *SCORES, "the paper's (VeRi-776, re-ranked)")
 
 
@@ -115,7 +120,7 @@ def texts(findings: Findings) -> list[tuple[str, ...]]:
     """A row for each network, checkpoint and similarity, in per cent: mean and deviation over the seeds."""
     rows: list[tuple[str, ...]] = []
     for one in findings.results:
-        epochs = (one.checkpoint,) if findings.ablation.study.epochs else ()
+        epochs = (one.checkpoint,) if findings.over_epochs else ()
         figures = [_with_deviation(one.mean(score), one.deviation(score)) for score in SCORES]
         paper = "" if one.row.paper is None or one.similarity == "plain" else _paper(one.row.paper)
         rows.append((one.row.title, *epochs, one.similarity, str(len(one.of_seed)), *figures, paper))

@@ -96,7 +96,7 @@ def _times(texts: Sequence[str], source: str, lines: Int[np.ndarray, " n"]) -> I
     for row, text in enumerate(texts):
         if text:
             try:
-                result[row] = _microseconds(text)
+                result[row] = microseconds_of(text)
             except (ValueError, OverflowError) as error:
                 raise ClipsenetError(
                     f"{source}, line {lines[row]}, column time: found {text!r}, wanted a time with its zone such as "
@@ -105,13 +105,23 @@ def _times(texts: Sequence[str], source: str, lines: Int[np.ndarray, " n"]) -> I
     return result
 
 
-def _microseconds(text: str) -> int:
+def microseconds_of(text: str) -> int:
+    """A time as microseconds since 1970 UTC: ISO 8601 with its zone, or such a whole number.
+
+    Raises:
+        ValueError: neither, or without a zone.
+    """
     if text.lstrip("-").isdigit():
         return int(text)
     moment = dt.datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise ValueError("no time zone")
     return (moment - _EPOCH) // dt.timedelta(microseconds=1)
+
+
+def time_text(microseconds: int) -> str:
+    """A time in UTC as ISO 8601 with its zone, to the millisecond."""
+    return (_EPOCH + dt.timedelta(microseconds=microseconds)).isoformat(timespec="milliseconds")
 
 
 def _boxes(columns: Mapping[str, Sequence[str]], source: str, lines: Int[np.ndarray, " n"]) -> Int[np.ndarray, "n 4"] | None:

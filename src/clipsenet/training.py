@@ -21,6 +21,7 @@ from clipsenet.finiteness import Moment, require_finite_gradients, require_finit
 from clipsenet.history import History
 from clipsenet.interrupts import Interrupts
 from clipsenet.launching import run_in_processes
+from clipsenet.leftovers import remove_leftovers
 from clipsenet.loading import Draw, SightingImages, make_loader
 from clipsenet.models import Model, describe_settings, resolved, without_weights
 from clipsenet.models.spreads import spreads
@@ -30,8 +31,17 @@ from clipsenet.preparing import deterministic, prepare_trunks
 from clipsenet.protocol import Benchmark
 from clipsenet.recipe import Recipe
 from clipsenet.reporting import Reporter
-from clipsenet.resuming import Progress, as_begun, digest, forget_progress, load_progress, require_same_recipe, save_progress
-from clipsenet.runs import Run, save_checkpoint, start_folder, write_recipe
+from clipsenet.resuming import (
+    Progress,
+    as_begun,
+    digest,
+    forget_progress,
+    load_progress,
+    require_kept,
+    require_same_recipe,
+    save_progress,
+)
+from clipsenet.runs import RESUME, Run, save_checkpoint, start_folder, write_recipe
 from clipsenet.sampling import IdentitySampler
 from clipsenet.stepping import Parts, Stepper, same_buffers
 from clipsenet.transforms import make_train_transform
@@ -82,12 +92,18 @@ def train(
     if processes == 1:
         _train(fabric, *arguments)
     else:
-        run_in_processes(fabric, _train, *arguments)
+        run_in_processes(fabric, _train, *arguments, state=folder / RESUME)
     return Run.open(folder)
 
 
 def _train(fabric: Fabric, recipe: Recipe, benchmark: Benchmark, folder: Path, resume: bool, report: Reporter) -> None:
-    """The training, in one process or as one of several; the first of them writes and reports."""
+    """The training, in one process or as one of several, deterministic from its first forward pass on where that is asked."""
+    with deterministic(recipe.training.deterministic):
+        _loop(fabric, recipe, benchmark, folder, resume, report)
+
+
+def _loop(fabric: Fabric, recipe: Recipe, benchmark: Benchmark, folder: Path, resume: bool, report: Reporter) -> None:
+    """What is prepared, then epoch by epoch; the first process writes and reports."""
     first, training = fabric.is_global_zero, recipe.training
     report = report if first else Reporter()
     pictures = benchmark.train
@@ -110,21 +126,23 @@ def _train(fabric: Fabric, recipe: Recipe, benchmark: Benchmark, folder: Path, r
     _require_same_everywhere(fabric, data)
     cache = make_cache(training.cache)
     average = None if training.ema is None else MovingAverage(model, training.ema)
-    if resume:
-        require_same_recipe(folder, recipe)
-        progress = load_progress(folder, data, objective, optimiser, average)
-        if progress.scaler:  # of 16-mixed; a training that an older clipsenet began has none
-            fabric.strategy.precision.load_state_dict(progress.scaler)
-        if first:
-            write_recipe(folder, recipe)
-    else:
-        progress = Progress(data=data)
-        if first:
-            start_folder(folder, recipe, pictures)
-    prepare_trunks(objective, training, fabric)
+    prepare_trunks(objective, training, fabric, recipe.images.size)
     wrapped, wrapped_optimiser = fabric.setup(objective, optimiser)
     if average is not None:
         average.module.to(fabric.device)
+    if resume:  # only now: what an optimiser loads goes to the device on which its parameters are
+        require_same_recipe(folder, recipe)
+        progress = load_progress(folder, data, fabric.world_size, objective, optimiser, average)
+        require_kept(folder, recipe, progress.epoch)
+        if progress.scaler:  # of 16-mixed; a training that an older clipsenet began has none
+            fabric.strategy.precision.load_state_dict(progress.scaler)
+        if first:
+            remove_leftovers(folder)
+            write_recipe(folder, recipe)
+    else:
+        progress = Progress(data=data, processes=fabric.world_size)
+        if first:
+            start_folder(folder, recipe, pictures)
     stepper = Stepper(fabric, objective, wrapped, micro_batch=training.micro_batch, checkpointing=training.checkpointing)
 
     transform = make_train_transform(recipe.images, model.mean, model.std)
@@ -147,7 +165,7 @@ def _train(fabric: Fabric, recipe: Recipe, benchmark: Benchmark, folder: Path, r
     text = _describe(recipe, benchmark, model, fabric, len(names), wide)
     report.begin(text, recipe.schedule.epochs, first_steps, progress.epoch)
 
-    with deterministic(training.deterministic), Interrupts(patient=fabric.world_size > 1) as interrupts:
+    with Interrupts(patient=fabric.world_size > 1) as interrupts:
         for epoch in range(progress.epoch, recipe.schedule.epochs):
             rate = recipe.optimiser.rate * recipe.schedule.factor(epoch)
             set_rate(optimiser, rate)
@@ -169,11 +187,11 @@ def _train(fabric: Fabric, recipe: Recipe, benchmark: Benchmark, folder: Path, r
 
                 def look(values: Parts, moment: Moment = moment) -> None:
                     report.mark("forward")
-                    require_finite_loss(values, moment, recipe, folder)
+                    require_finite_loss(values, moment, recipe, folder, lists=first)
 
                 # what the network draws (dropout, drop path) depends on nothing but this, so that resuming repeats it
                 values = stepper.gradients(images, places, labels_now, (recipe.seed, epoch, step), look)
-                require_finite_gradients(objective, moment, recipe, folder)
+                require_finite_gradients(objective, moment, recipe, folder, lists=first)
                 if recipe.optimiser.clip is not None:
                     fabric.clip_gradients(wrapped, wrapped_optimiser, max_norm=recipe.optimiser.clip, error_if_nonfinite=False)
                 report.mark("backward")

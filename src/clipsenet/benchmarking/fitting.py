@@ -10,6 +10,7 @@ import torch
 from clipsenet.benchmarking.bare_step import make_bare_step
 from clipsenet.benchmarking.first_batches import load
 from clipsenet.benchmarking.peaks import peak_memory
+from clipsenet.caching import CacheSettings
 from clipsenet.devices import make_fabric
 from clipsenet.loading import Batch
 from clipsenet.models import resolved
@@ -41,7 +42,10 @@ class Tried:
 
 
 def dry_run(recipe: Recipe, benchmark: Benchmark, device: str = "auto") -> dict[str, Any]:
-    """Do two steps (the first warms up) on real pictures and measure the second; nothing is written.
+    """Do two steps (the first warms up) on real pictures and measure the second.
+
+    Nothing is written, to no run folder and no picture cache; published weights that are missing are fetched, as they would
+    be by the training.
 
     On a GPU, a step that does not fit is tried again with half as many pictures through the trunks at once, down to 2. On a
     CPU memory is everybody's: what the step took, and what is free now, is all that can be said.
@@ -55,7 +59,8 @@ def dry_run(recipe: Recipe, benchmark: Benchmark, device: str = "auto") -> dict[
         ClipsenetError: as ``train``.
     """
     fetch_wanted(recipe.model)
-    recipe = recipe.model_copy(update={"model": resolved(recipe.model, benchmark.train)})
+    training = recipe.training.model_copy(update={"cache": CacheSettings()})
+    recipe = recipe.model_copy(update={"model": resolved(recipe.model, benchmark.train), "training": training})
     fabric = make_fabric(device, recipe.training.precision)
     on_gpu = fabric.device.type == "cuda"
     pictures = recipe.sampler.vehicles * recipe.sampler.pictures
@@ -65,13 +70,13 @@ def dry_run(recipe: Recipe, benchmark: Benchmark, device: str = "auto") -> dict[
     while True:
         try:
             tried.append(_try(recipe, benchmark, batch, device, size))
-            break
         except torch.OutOfMemoryError:
             tried.append(Tried(size, fits=False, seconds=None, peak_gb=None))
-            torch.cuda.empty_cache()
-            if size <= 2:
-                break
-            size = max(2, size // 2)
+        if tried[-1].fits or size <= 2:
+            break
+        # not before here: inside the except block the error still holds what the failed step had made
+        torch.cuda.empty_cache()
+        size = max(2, size // 2)
     steps = len(IdentitySampler(benchmark.train.vehicle.numbers, recipe.sampler, recipe.seed).batches(0))
     last = tried[-1]
     total = torch.cuda.get_device_properties(fabric.device).total_memory / GB if on_gpu else None

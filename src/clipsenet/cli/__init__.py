@@ -8,8 +8,10 @@ from typing import Annotated
 import typer
 
 from clipsenet.cli.comparing import compare as compare_runs
-from clipsenet.cli.figuring import curves, embedding, history, maps, ranks
+from clipsenet.cli.figuring import confusion, curves, embedding, groups, history, maps, ranks, slices
+from clipsenet.cli.gallery import index
 from clipsenet.cli.inspecting import inspect
+from clipsenet.cli.keeping import audit, count, forget, neighbours, re_embed, repair, verify
 from clipsenet.cli.learning import describe, list_, toy, train
 from clipsenet.cli.literature import literature
 from clipsenet.cli.measuring import (
@@ -17,10 +19,13 @@ from clipsenet.cli.measuring import (
     bench_deletion,
     bench_evaluation,
     bench_gallery,
+    bench_report,
     bench_training,
     bench_transfer,
 )
 from clipsenet.cli.opening import complain
+from clipsenet.cli.reporting import report
+from clipsenet.cli.searching import search
 from clipsenet.cli.showing import sheet
 from clipsenet.cli.studying import ablate
 from clipsenet.cli.synthesizing import synthesize
@@ -37,7 +42,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for _verb in (train, evaluate, embed, compare, inspect, describe, toy, synthesize, sheet, ablate):
+for _verb in (train, evaluate, embed, compare, inspect, describe, toy, synthesize, sheet, ablate, report, search):
     app.command()(_verb)
 app.command("list")(list_)
 bench_app = typer.Typer(help="Measure: speed and memory, as ratios to a reference in the same run.", no_args_is_help=True)
@@ -47,9 +52,15 @@ bench_app.command("gallery")(bench_gallery)
 bench_app.command("colours")(bench_colours)
 bench_app.command("transfer")(bench_transfer)
 bench_app.command("deletion")(bench_deletion)
+bench_app.command("report")(bench_report)
 app.add_typer(bench_app, name="bench")
+gallery_app = typer.Typer(help="A gallery of sightings: fill it, keep it, forget.", no_args_is_help=True)
+for _keep in (index, count, forget, neighbours, verify, repair, audit):
+    gallery_app.command()(_keep)
+gallery_app.command("re-embed")(re_embed)
+app.add_typer(gallery_app, name="gallery")
 figure_app = typer.Typer(help="Figures of runs.", no_args_is_help=True)
-for _figure in (ranks, maps, embedding, curves, history):
+for _figure in (ranks, maps, embedding, curves, slices, confusion, groups, history):
     figure_app.command()(_figure)
 app.add_typer(figure_app, name="figure")
 runs_app = typer.Typer(help="Runs beside each other, and beside the literature.", no_args_is_help=True)

@@ -1,4 +1,4 @@
-"""Commands that draw figures of runs: figure ranks, maps, embedding, curves, history."""
+"""Commands that draw figures of runs: figure ranks, maps, embedding, curves, slices, confusion, groups, history."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from clipsenet.cli.opening import open_benchmark, open_run, use_threads
-from clipsenet.cli.options import CheckpointName, Device, Set, SkipBroken, Threads
+from clipsenet.cli.options import CheckpointName, Device, RunFolder, Set, SkipBroken, Threads
 from clipsenet.errors import UsageError
 
 if TYPE_CHECKING:
     from clipsenet.figures.looking import Look
+    from clipsenet.protocol import Benchmark
+    from clipsenet.runs import Run
 
 Runs = Annotated[list[Path], typer.Argument(metavar="RUN ...", help="Run folders, on the same test.")]
 To = Annotated[Path, typer.Option("--to", metavar="FILE", help="A .png file (rank lists: .jpg, too).")]
@@ -51,16 +53,16 @@ def ranks(
     Queries are chosen by the first run.
     """
     from clipsenet.console import out
-    from clipsenet.figures.looking import with_own_names
+    from clipsenet.figures.looking import caption, with_own_names
     from clipsenet.figures.rank_lists import choose_queries, draw_rank_lists
     from clipsenet.sheet import save_picture
 
     use_threads(threads)
     looks = _look(runs, data, similarity, features, checkpoint, set_, skip_broken, device)
     chosen = choose_queries(looks[0].found, queries, count, seed)
-    image = draw_rank_lists([(name, one.found) for name, one in with_own_names(looks)], chosen, first, side, looks[0].protocol)
-    save_picture(image, to)
-    out.print(f"{len(chosen)} queries in {to}; {looks[0].protocol}", markup=False)
+    named = with_own_names(looks)
+    save_picture(draw_rank_lists([(name, one.found) for name, one in named], chosen, first, side, caption(named)), to)
+    out.print(f"{len(chosen)} queries in {to}; {caption(named)}", markup=False)
 
 
 def maps(
@@ -81,7 +83,7 @@ def maps(
 ) -> None:
     """Activation maps: which places of a picture make its embedding, by the CNN branch and by TinyCLIP's."""
     from clipsenet.console import out
-    from clipsenet.figures.looking import with_own_names
+    from clipsenet.figures.looking import caption, with_own_names
     from clipsenet.figures.maps import Shown, draw_maps
     from clipsenet.figures.rank_lists import choose_queries
     from clipsenet.sheet import save_picture
@@ -96,8 +98,9 @@ def maps(
         shown.append(Shown((asked, match) if pairs else (asked,)))
     for one_look in looks:
         one_look.run.model.to("cpu")  # a few pictures
-    save_picture(draw_maps(with_own_names(looks), shown, side), to)
-    out.print(f"{len(shown)} {'pairs' if pairs else 'pictures'}, in {to}", markup=False)
+    named = with_own_names(looks)
+    save_picture(draw_maps(named, shown, side, caption=caption(named)), to)
+    out.print(f"{len(shown)} {'pairs' if pairs else 'pictures'} in {to}; {caption(named)}", markup=False)
 
 
 def embedding(
@@ -117,13 +120,14 @@ def embedding(
     """t-SNE of the same vehicles by each run: a colour for each vehicle, a mark for each camera."""
     from clipsenet.console import out
     from clipsenet.figures.embedding import choose_rows, draw_embedding
-    from clipsenet.figures.looking import with_own_names
+    from clipsenet.figures.looking import caption, with_own_names
 
     use_threads(threads)
     looks = _look(runs, data, "cosine", features, checkpoint, set_, skip_broken, device)
     rows = choose_rows(looks[0].found.test, vehicles, seed)
-    draw_embedding(with_own_names(looks), rows, to, columns, seed)
-    out.print(f"{len(looks)} runs, {len(rows)} pictures, in {to}; {looks[0].protocol}", markup=False)
+    named = with_own_names(looks)
+    draw_embedding(named, rows, to, columns, seed, caption(named))
+    out.print(f"{len(looks)} runs, {len(rows)} pictures in {to}; {caption(named)}", markup=False)
 
 
 def curves(
@@ -141,16 +145,103 @@ def curves(
     """CMC, precision against recall, and cosines of same and different vehicles, a colour for each run."""
     from clipsenet.console import out
     from clipsenet.figures.curves import draw_curves, spread
-    from clipsenet.figures.looking import with_own_names
+    from clipsenet.figures.looking import caption, with_own_names
 
     use_threads(threads)
     looks = _look(runs, data, similarity, features, checkpoint, set_, skip_broken, device)
-    draw_curves(
-        [(name, one.found, spread(one.features, one.found, one.junk)) for name, one in with_own_names(looks)],
-        to,
-        looks[0].protocol,
-    )
-    out.print(f"{len(looks)} runs in {to}; {looks[0].protocol}", markup=False)
+    named = with_own_names(looks)
+    found = [(name, one.found, spread(one.features, one.found, one.scored_by.junk)) for name, one in named]
+    draw_curves(found, to, caption(named))
+    out.print(f"{len(looks)} runs in {to}; {caption(named)}", markup=False)
+
+
+def slices(
+    runs: Runs,
+    data: TestData,
+    to: To,
+    similarity: Similarity = "cosine",
+    features: FeaturesOf = None,
+    checkpoint: CheckpointName = None,
+    set_: Set = None,
+    skip_broken: SkipBroken = False,
+    device: Device = "auto",
+    threads: Threads = None,
+) -> None:
+    """MAP of slices of the queries with intervals: by camera pair, type, colour, view, brightness, size."""
+    from clipsenet.auditing import slices as slices_
+    from clipsenet.console import out
+    from clipsenet.figures.looking import caption, with_own_names
+    from clipsenet.figures.slices import choose_slices, draw_slices
+
+    use_threads(threads)
+    looks = _look(runs, data, similarity, features, checkpoint, set_, skip_broken, device)
+    named = with_own_names(looks)
+    found = [(name, slices_(one.found, one.scored_by)) for name, one in named]
+    draw_slices(found, to, caption(named))
+    out.print(f"{len(choose_slices(found[0][1]))} slices in {to}; {caption(named)}", markup=False)
+
+
+def confusion(
+    run: RunFolder,
+    data: TestData,
+    to: To,
+    vehicles: Annotated[int, typer.Option(min=2, help="Vehicles at most: those confused most often.")] = 16,
+    similarity: Similarity = "cosine",
+    features: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="A features folder: read where it is there, written where it is not.")
+    ] = None,
+    checkpoint: CheckpointName = None,
+    set_: Set = None,
+    skip_broken: SkipBroken = False,
+    device: Device = "auto",
+    threads: Threads = None,
+) -> None:
+    """Which vehicles are taken for which: first answers as a matrix, known look-alikes framed."""
+    from clipsenet.confusion import confuse
+    from clipsenet.console import out
+    from clipsenet.figures.confusion import draw_confusion
+    from clipsenet.figures.looking import caption
+
+    use_threads(threads)
+    kept = None if features is None else [features]
+    seen = _look([run], data, similarity, kept, checkpoint, set_, skip_broken, device)[0]
+    found = confuse(seen.found)
+    how = caption([(seen.name, seen)])
+    draw_confusion(found, to, vehicles, how)
+    alike = "" if found.lookalikes is None else f", {found.lookalikes} with a known look-alike"
+    counts = f"{found.wrong} of {found.queries} queries answered with another vehicle first{alike}"
+    out.print(f"{counts}; in {to}; {how}", markup=False)
+
+
+def groups(
+    runs: Runs,
+    data: TestData,
+    to: To,
+    pictures: Annotated[int, typer.Option(min=1, help="Test pictures at most, drawn by --seed.")] = 200,
+    seed: Annotated[int, typer.Option(min=0, help="Of the pictures.")] = 0,
+    checkpoint: CheckpointName = None,
+    set_: Set = None,
+    skip_broken: SkipBroken = False,
+    threads: Threads = None,
+) -> None:
+    """AFEM after training: the weight of each group, and its share on test pictures."""
+    import numpy as np
+
+    from clipsenet.console import out
+    from clipsenet.figures.groups import draw_groups, measure_groups
+    from clipsenet.figures.looking import own_names
+    from clipsenet.models.group_shares import afem_of
+
+    use_threads(threads)
+    opened, benchmark = open_all(runs, data, checkpoint, set_, skip_broken)
+    for run in opened:
+        afem_of(run.model)
+    rows = np.sort(np.random.default_rng(seed).permutation(len(benchmark.test))[:pictures])
+    names = own_names([run.recipe.name for run in opened], runs)
+    found = [(name, measure_groups(run, benchmark.test[rows])) for name, run in zip(names, opened, strict=True)]
+    which = f"{len(rows)} test pictures of {benchmark.name} {benchmark.fingerprint}, drawn by seed {seed}"
+    draw_groups(found, to, which)
+    out.print(f"{len(found)} runs in {to}; {which}", markup=False)
 
 
 def history(runs: Runs, to: To) -> None:
@@ -158,11 +249,11 @@ def history(runs: Runs, to: To) -> None:
     from clipsenet.console import out
     from clipsenet.errors import ClipsenetError
     from clipsenet.figures.history import draw_history
+    from clipsenet.figures.looking import own_names
     from clipsenet.history import read_history
     from clipsenet.runs import read_recipe
 
-    names = [read_recipe(folder).name for folder in runs]
-    titles = names if len(set(names)) == len(names) else [folder.name for folder in runs]
+    titles = own_names([read_recipe(folder).name for folder in runs], runs)
     for folder in runs:
         if not read_history(folder):
             raise ClipsenetError(f"{folder} has no history: no epoch was finished")
@@ -185,26 +276,35 @@ def _look(
     from clipsenet.console import watching
     from clipsenet.devices import find_device
     from clipsenet.figures.looking import look
-    from clipsenet.recipe import Recipe
-    from clipsenet.runs import read_recipe
-    from clipsenet.settings import override
 
     if features and len(features) != len(runs):
         raise UsageError(f"{len(features)} features folders for {len(runs)} runs: give one for each, in order, or none")
-    for text in set_ or ():
-        if not text.startswith("data."):
-            raise UsageError(f"--set {text}: a figure takes data.* only; the networks are the runs'")
-    settings = Recipe.from_values(override(read_recipe(runs[0]).to_values(), set_ or ()), f"{runs[0]}/recipe.yaml").data
-    benchmark = open_benchmark(settings, data, ("test",), skip_broken)
+    opened, benchmark = open_all(runs, data, checkpoint, set_, skip_broken)
     with watching() as watch:
         return [
             look(
-                open_run(folder, checkpoint),
+                run,
                 benchmark,
                 chain=Chain.parse(similarity),
                 features=None if features is None else features[number],
                 device=find_device(device),
                 watch=watch,
             )
-            for number, folder in enumerate(runs)
+            for number, run in enumerate(opened)
         ]
+
+
+def open_all(
+    runs: list[Path], data: Path, checkpoint: str | None, set_: list[str] | None, skip_broken: bool
+) -> "tuple[list[Run], Benchmark]":
+    """The runs, and the benchmark of the first one."""
+    from clipsenet.recipe import Recipe
+    from clipsenet.runs import read_recipe
+    from clipsenet.settings import override
+
+    for text in set_ or ():
+        if not text.startswith("data."):
+            raise UsageError(f"--set {text}: a figure takes data.* only; the networks are the runs'")
+    settings = Recipe.from_values(override(read_recipe(runs[0]).to_values(), set_ or ()), f"{runs[0]}/recipe.yaml").data
+    opened = [open_run(folder, checkpoint) for folder in runs]
+    return opened, open_benchmark(settings, data, ("test",), skip_broken)

@@ -25,7 +25,10 @@ def train(
     device: Device = "auto",
     processes: Processes = 1,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Measure one step on this device, say what fits, and write nothing.")
+        bool,
+        typer.Option(
+            "--dry-run", help="Measure one step on this device, say what fits, and write nothing (missing weights are fetched)."
+        ),
     ] = False,
     json_: Annotated[bool, typer.Option("--json", help="Print the dry run as JSON.")] = False,
     threads: Threads = None,

@@ -119,6 +119,37 @@ def bench_evaluation(
     print_rows(titles, rows_of(result))
 
 
+def bench_report(
+    scale: Annotated[str, typer.Option(help="Whose counts: veri776, veriwild-small, veriwild-large.")] = "veri776",
+    similarity: Annotated[
+        list[str] | None, typer.Option(metavar="CHAIN", help="Beside the plain cosine; may be repeated. None: 20/6/0.3.")
+    ] = None,
+    to: Annotated[Path | None, typer.Option("--to", metavar="DIR", help="Keep the report there; new. None: removed.")] = None,
+    threads: Threads = None,
+    json_: AsJson = False,
+) -> None:
+    """A report of made-up features and tiny pictures at a benchmark's true size: time, size, memory."""
+    from clipsenet.benchmarking.reporting import measure
+    from clipsenet.console import out, watching
+    from clipsenet.files import require_new_folder
+
+    use_threads(threads)
+    if to is not None:
+        require_new_folder(to)
+    with watching() as watch:
+        result = measure(scale, to, tuple(similarity or ("k-reciprocal:k1=20,k2=6,original=0.3",)), watch)
+    if json_:
+        print_json(result)
+        return
+    above = "" if result["above_gb"] is None else f", {result['above_gb']:.2f} GB of memory above the features"
+    out.print(
+        f"made-up features of {result['scale']}'s counts: {result['queries']} queries, {result['gallery']} pictures, by "
+        f"{', '.join(result['similarities'])}: {result['seconds']:.0f} s, {result['megabytes']:.1f} MB in {result['files']} "
+        f"files{above}",
+        markup=False,
+    )
+
+
 def bench_gallery(
     rows: Annotated[int, typer.Option(min=1000, help="Made-up sightings.")] = 1_000_000,
     dim: Annotated[int, typer.Option(min=2, help="The embeddings' length.")] = 512,

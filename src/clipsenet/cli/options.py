@@ -22,3 +22,4 @@ LeaveOut = Annotated[
     list[str] | None, typer.Option("--leave-out", metavar="COLUMN=VALUE", help="Without these pictures; may be repeated.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
+GalleryFolder = Annotated[Path, typer.Argument(metavar="GALLERY", help="A gallery's folder.")]

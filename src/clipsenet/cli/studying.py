@@ -1,5 +1,6 @@
 """The command that trains the paper's tables: ablate."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,7 +25,7 @@ def ablate(
     rows: Annotated[str | None, typer.Option(metavar="NAME,NAME", help="Only these rows; none: all.")] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Trainings of each row, from the base's own seed on.")] = 1,
     to: Annotated[Path | None, typer.Option(metavar="DIR", help="Where the runs are kept; none: runs/STUDY.")] = None,
-    only_print: Annotated[bool, typer.Option("--print", help="Train nothing; print what is there.")] = False,
+    only_print: Annotated[bool, typer.Option("--print", help="Train and write nothing; print what is there.")] = False,
     set_: Set = None,
     device: Device = "auto",
     threads: Threads = None,
@@ -34,7 +35,7 @@ def ablate(
 
     The same command goes on where it stopped; started on several machines with one folder, they share the cells.
     """
-    from clipsenet.ablation import make_ablation, run_cells
+    from clipsenet.ablation import make_ablation, require_same_study, run_cells
     from clipsenet.console import TrainingConsole, err, out, print_rows, watching
     from clipsenet.recipe import load_recipe
     from clipsenet.studies import find_study
@@ -46,9 +47,11 @@ def ablate(
     folder = to or Path("runs") / study
     ablation = make_ablation(chosen, loaded, tuple(rows.split(",")) if rows else (), seeds, folder)
     consoles: list[TrainingConsole] = []
-    command = f"clipsenet ablate {study} --data {data} --base {base} --seeds {seeds}"
-    command += f" --rows {rows}" if rows else ""
-    command += "".join(f" --set '{one}'" for one in set_ or ())
+    words = ["clipsenet", "ablate", study, "--data", str(data), "--base", base, "--seeds", str(seeds)]
+    options = {"--rows": rows, "--to": to, "--device": device, "--threads": threads}
+    words += [word for option, value in options.items() if value is not None for word in (option, str(value))]
+    words += [word for one in set_ or () for word in ("--set", one)]
+    command = shlex.join(words)
 
     def console(cell: "Cell") -> "TrainingConsole":
         for one in consoles:
@@ -59,7 +62,9 @@ def ablate(
         return consoles[-1]
 
     busy: list[str] = []
-    if not only_print:
+    if only_print:
+        require_same_study(ablation)
+    else:
         benchmark = open_benchmark(loaded.data, data, ("train", "validation", "test"), skip_broken=False)
         try:
             with watching() as watch:
@@ -72,14 +77,15 @@ def ablate(
     findings = collect(ablation)
     if not findings.results and not busy:
         raise ClipsenetError(f"{folder}: nothing of this study is scored yet; leave out --print to train it")
-    if findings.results:
+    if findings.results and not only_print:
         _write(ablation, command)
     if json_:
         print_json({**as_values(findings), "busy": busy})
         return
     if findings.results:
         print_rows(titles(findings), texts(findings))
-        out.print(f"in per cent, +- deviation over the seeds; written to {folder / study}.md and .png", markup=False)
+        written = "" if only_print else f"; written to {folder / study}.md and .png"
+        out.print(f"in per cent, +- deviation over the seeds{written}", markup=False)
     for text in busy:
         out.print(f"under way elsewhere: {text}; the same command prints the whole table when it is done", markup=False)
 

@@ -19,6 +19,9 @@ RECALL = np.linspace(0, 1, 101)
 
 BINS = np.linspace(-1, 1, 201)
 
+FEW, WIDER = 5000, 5
+"""Pairs of one vehicle below which so many bins are drawn as one: singly they would be noise."""
+
 
 def cmc(found: Evaluation, ranks: int = 50) -> Float[np.ndarray, " ranks"]:
     """The share of queries whose first match stands among the first k, for k = 1 to ``ranks``; the mean over the trials."""
@@ -87,19 +90,20 @@ def draw_curves(runs: Sequence[tuple[str, Evaluation, Spread]], path: Path, capt
     """
     with drawing(9.6, 3.4, path) as figure:
         left, middle, right = figure.subplots(1, 3)
+        wider = WIDER if min(int(pairs.same.sum()) for _, _, pairs in runs) < FEW else 1
         for number, (name, found, pairs) in enumerate(runs):
             colour, line = COLOURS[number % len(COLOURS)], LINES[number % len(LINES)]
             shares = 100 * cmc(found)
             left.plot(np.arange(1, len(shares) + 1), shares, line, color=colour, label=f"{name}, R1 {shares[0]:.1f}")
             middle.plot(100 * RECALL, 100 * precision_recall(found), line, color=colour)
-            _histograms(right, pairs, colour, line)
+            _histograms(right, pairs, colour, line, wider)
         left.set(xlabel="rank k", ylabel="first match within k, %", xscale="log")
         left.set_xticks([1, 2, 5, 10, 20, 50], ["1", "2", "5", "10", "20", "50"])
         middle.set(xlabel="recall, %", ylabel="precision, %", ylim=(0, 102))
-        right.set(xlabel="cosine", ylabel="share of pairs in 0.01")
+        right.set(xlabel="cosine", ylabel=f"share of pairs in {0.01 * wider:g}")
         for axes in (left, middle, right):
-            axes.grid(color="#dddddd", linewidth=0.6)
-        figure.suptitle(caption, fontsize=7)
+            axes.grid()
+        figure.suptitle(caption, fontsize=7, wrap=True)
         figure.legend(loc="outside lower center", ncols=3, frameon=False)
 
 
@@ -112,10 +116,11 @@ def _precision(places: Int[np.ndarray, " matches"]) -> Float[np.ndarray, " level
     return found
 
 
-def _histograms(axes: Axes, pairs: Spread, colour: str, line: str) -> None:
-    middle = (BINS[:-1] + BINS[1:]) / 2
+def _histograms(axes: Axes, pairs: Spread, colour: str, line: str, wider: int) -> None:
+    edges = BINS[::wider]
+    middle = (edges[:-1] + edges[1:]) / 2
     for counts, filled in ((pairs.same, True), (pairs.other, False)):
-        shares = counts / max(1, counts.sum())
+        shares = counts.reshape(-1, wider).sum(axis=1) / max(1, counts.sum())
         axes.plot(middle, shares, line, color=colour, linewidth=1.4 if filled else 0.8)
         if filled:
             axes.fill_between(middle, shares, color=colour, alpha=0.18, linewidth=0)

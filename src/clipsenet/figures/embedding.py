@@ -14,16 +14,20 @@ from clipsenet.figures.style import COLOURS, MARKS, drawing
 from clipsenet.sightings import Sightings
 
 
+class TooFewError(ClipsenetError):
+    """Not enough vehicles with two pictures to lay them out."""
+
+
 def choose_rows(test: Sightings, vehicles: int, seed: int = 0) -> Int[np.ndarray, " rows"]:
     """All pictures of so many vehicles, drawn by ``seed`` among those with two pictures or more.
 
     Raises:
-        ClipsenetError: fewer than two such vehicles.
+        TooFewError: fewer than two such vehicles.
     """
     numbers, counts = np.unique(test.vehicle.numbers[test.vehicle.known], return_counts=True)
     able = numbers[counts > 1]
     if len(able) < 2:
-        raise ClipsenetError(f"{len(able)} tested vehicles have two pictures or more, wanted two: there is nothing to compare")
+        raise TooFewError(f"{len(able)} tested vehicles have two pictures or more, wanted two: there is nothing to compare")
     chosen = np.random.default_rng(seed).permutation(able)[:vehicles]
     return np.flatnonzero(np.isin(test.vehicle.numbers, chosen))
 
@@ -40,7 +44,12 @@ def distance_ratio(embeddings: Float[np.ndarray, "n dim"], vehicle: Int[np.ndarr
 
 
 def draw_embedding(
-    looks: Sequence[tuple[str, Look]], rows: Int[np.ndarray, " rows"], path: Path, columns: int = 3, seed: int = 0
+    looks: Sequence[tuple[str, Look]],
+    rows: Int[np.ndarray, " rows"],
+    path: Path,
+    columns: int = 3,
+    seed: int = 0,
+    caption: str = "",
 ) -> None:
     """A panel for each run on the same pictures: a colour for each vehicle, a mark for each camera.
 
@@ -52,6 +61,7 @@ def draw_embedding(
         path: of the PNG.
         columns: panels side by side.
         seed: of t-SNE.
+        caption: on which test; a line above.
 
     Raises:
         ClipsenetError: the file cannot be written.
@@ -59,6 +69,7 @@ def draw_embedding(
     side = min(columns, len(looks))
     lines = -(-len(looks) // side)
     with drawing(3.1 * side + 0.2, 3.1 * lines + 0.3, path) as figure:
+        figure.suptitle(caption, fontsize=7, wrap=True)
         panels = figure.subplots(lines, side, squeeze=False).ravel()
         for axes in panels[len(looks) :]:
             axes.set_axis_off()

@@ -29,7 +29,7 @@ def draw_history(folders: Mapping[str, Path], path: Path) -> None:
         losses.set(xlabel="epoch", ylabel="loss, weighted")
         scores.set(xlabel="epoch", ylabel="%")
         for axes in (losses, scores):
-            axes.grid(color="#dddddd", linewidth=0.6)
+            axes.grid()
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
             if axes.get_legend_handles_labels()[0]:
                 axes.legend(fontsize=8, framealpha=0.8, edgecolor="none")

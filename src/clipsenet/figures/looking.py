@@ -1,15 +1,18 @@
 """Runs looked at on one benchmark: their features of its test pictures, and what each finds."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
+from jaxtyping import Int
 
 from clipsenet.chain import PLAIN, Chain
 from clipsenet.errors import UsageError
 from clipsenet.evaluation import embed_test, places_told
 from clipsenet.features import Features
-from clipsenet.protocol import JUNK, Benchmark, JunkRule
+from clipsenet.protocol import JUNK, Benchmark, Protocol
 from clipsenet.reporting import SILENT, Watch
 from clipsenet.runs import Run
 from clipsenet.trials import Evaluation, search
@@ -25,8 +28,10 @@ class Look:
         features: of the test pictures.
         found: every trial searched by ``chain`` and the benchmark's own junk rule.
         chain: the similarity.
-        junk: the rule.
-        protocol: what its scores depend on, in a line.
+        scored_by: the benchmark's protocol.
+        protocol: what its scores and those of every other run on this test depend on, in a line.
+        state: what they depend on beside: checkpoint, and labels told.
+        places: ``(n,)`` rows of camera and view that the network was told, -1 for none.
     """
 
     name: str
@@ -34,8 +39,10 @@ class Look:
     features: Features
     found: Evaluation
     chain: Chain
-    junk: JunkRule
+    scored_by: Protocol
     protocol: str
+    state: str
+    places: Int[np.ndarray, " n"]
 
 
 def look(
@@ -61,27 +68,43 @@ def look(
         ClipsenetError: nothing to test, a broken picture, features of another run.
     """
     settings = run.recipe.evaluation.model_copy(update={"without": None})
-    places = places_told(run, benchmark, settings)
+    places = places_told(run, benchmark.test, settings)
     found, _ = embed_test(run, benchmark, settings, places, features, run.recipe.training.workers, device, watch)
     evaluation = search(found, benchmark.trials, benchmark.protocol, chain, watch=watch)[benchmark.protocol.junk]
     own = benchmark.protocol
     queries = sum(len(trial.query) for trial in benchmark.trials)
     protocol = (
-        f"{benchmark.name} {benchmark.fingerprint}, {queries} queries; junk: {JUNK[own.junk]}; AP: {own.ap}; {chain.label()}; "
-        f"{run.checkpoint}, epoch {run.epoch}; {'camera or view told' if found.labels_told else 'no labels told'}"
+        f"{benchmark.name} {benchmark.fingerprint}, {queries} queries; junk: {JUNK[own.junk]}; AP: {own.ap}; {chain.label()}"
     )
-    return Look(run.recipe.name, run, found, evaluation, chain, own.junk, protocol)
+    state = f"{run.checkpoint}, epoch {run.epoch}, {'camera or view told' if found.labels_told else 'no labels told'}"
+    return Look(run.recipe.name, run, found, evaluation, chain, own, protocol, state, places)
 
 
 def with_own_names(looks: list[Look]) -> list[tuple[str, Look]]:
-    """Each look with a name that no other has: the recipe's, or the run folder's where two share one.
+    """Each look with a name that no other has, as ``own_names``."""
+    names = own_names([one.run.recipe.name for one in looks], [one.run.folder for one in looks])
+    return list(zip(names, looks, strict=True))
+
+
+def own_names(recipes: list[str], folders: list[Path]) -> list[str]:
+    """A name for each run that no other has: its recipe's, its folder's where two share one, or else the folder's path.
 
     Raises:
         UsageError: the same folder twice.
     """
-    names = [one.name for one in looks]
-    folders = [str(one.run.folder) for one in looks]
-    if len(set(folders)) < len(folders):
-        raise UsageError(f"{folders[0]} is named twice; name each run once")
-    shared = len(set(names)) < len(names)
-    return list(zip([one.run.folder.name for one in looks] if shared else names, looks, strict=True))
+    resolved = [folder.resolve() for folder in folders]
+    for number, folder in enumerate(resolved):
+        if folder in resolved[:number]:
+            raise UsageError(f"{folders[number]} is named twice; name each run once")
+    for names in (recipes, [folder.name for folder in folders]):
+        if len(set(names)) == len(names):
+            return names
+    return [str(folder) for folder in folders]
+
+
+def caption(named: Sequence[tuple[str, Look]]) -> str:
+    """Under which protocol all were searched, and what each run's scores depend on beside."""
+    states = {look.state for _, look in named}
+    if len(states) == 1:
+        return f"{named[0][1].protocol}; {states.pop()}"
+    return "; ".join([named[0][1].protocol, *(f"{name}: {look.state}" for name, look in named)])

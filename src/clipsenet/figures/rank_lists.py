@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from clipsenet.errors import ClipsenetError, UsageError
+from clipsenet.figures.lettering import fitting
 from clipsenet.figures.style import ASKED, INK, PAPER, RIGHT, WRONG
 from clipsenet.files import short_name
 from clipsenet.images import open_sighting
@@ -162,17 +163,8 @@ def _cell(
     image.paste(picture, (left + FRAME + (side - picture.width) // 2, top + FRAME + (side - picture.height) // 2))
     for line, text in enumerate(words):
         draw.text(
-            (left + FRAME, top + side + 2 * FRAME + 3 + 14 * line), _fitting(str(text), side + FRAME, font), INK, font=font
+            (left + FRAME, top + side + 2 * FRAME + 3 + 14 * line), fitting(str(text), side + FRAME, font), INK, font=font
         )
-
-
-def _fitting(text: str, width: int, font: ImageFont.ImageFont | ImageFont.FreeTypeFont) -> str:
-    """A text cut off where it would run into its neighbour."""
-    if font.getlength(text) <= width:
-        return text
-    while text and font.getlength(text + "…") > width:
-        text = text[:-1]
-    return text + "…"
 
 
 def _sign(draw: ImageDraw.ImageDraw, centre: tuple[int, int], right: bool) -> None:

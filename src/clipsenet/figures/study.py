@@ -14,7 +14,7 @@ def draw_study(findings: Findings, path: Path) -> None:
     Raises:
         ClipsenetError: the file cannot be written.
     """
-    curves = bool(findings.ablation.study.epochs)
+    curves = findings.over_epochs
     height = 3.8 if curves else 1.4 + 0.42 * len(findings.ablation.rows)
     with drawing(7.2, height, path) as figure:
         axes = figure.add_subplot()
@@ -47,7 +47,7 @@ def _dots(axes: Axes, findings: Findings) -> None:
     axes.set_yticks(range(len(names)), [row.title for row in findings.ablation.rows])
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.set_xlabel("mAP, %")
-    axes.grid(axis="x", color="#dddddd", linewidth=0.6)
+    axes.grid(axis="x")
     axes.set_axisbelow(True)
 
 
@@ -71,7 +71,7 @@ def _curves(axes: Axes, findings: Findings) -> None:
                 )
     axes.set_xlabel("epoch")
     axes.set_ylabel("mAP, %")
-    axes.grid(color="#dddddd", linewidth=0.6)
+    axes.grid()
 
 
 def _similarities(findings: Findings) -> list[str]:

@@ -1,7 +1,7 @@
 """What a gallery is: one small interface, which every store has; ``local`` is the one that needs no server."""
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -70,6 +70,7 @@ class Answer:
     exact: bool
 
 
+@runtime_checkable
 class Gallery(Protocol):
     """A store of sightings and their embeddings. A sighting's id is given once and never to another."""
 

@@ -97,3 +97,12 @@ class AFEM(nn.Module):
             return original + (self.w * pieces).flatten(1)
         groups: Tensor = self.grouped(vectors)
         return original + (self.w * groups).sum(dim=1)
+
+    def terms(self, vectors: Float[Tensor, "batch inputs"]) -> Float[Tensor, "batch terms outputs"]:
+        """The 1 + G summands of ``T_s'``: ``f_0``, then ``w_i f_i``; of chunks each stands in its own piece."""
+        original: Tensor = self.original(vectors)
+        if self.grouped is not None:
+            return torch.cat([original, self.w * self.grouped(vectors)], dim=1)
+        pieces = self.w * original.view(len(original), self.groups, -1)
+        apart = torch.einsum("bgd,gh->bghd", pieces, torch.eye(self.groups, dtype=pieces.dtype, device=pieces.device))
+        return torch.cat([original, apart.flatten(2)], dim=1)

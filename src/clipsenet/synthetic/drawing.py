@@ -17,6 +17,7 @@ from pathlib import Path
 from clipsenet.errors import ClipsenetError, Interrupted
 from clipsenet.files import require_new_folder, write_text
 from clipsenet.interrupts import Interrupts
+from clipsenet.leftovers import remove_leftovers
 from clipsenet.reporting import SILENT, Watch
 from clipsenet.synthetic import records
 from clipsenet.synthetic.contents import Contents, Exposure, make_contents
@@ -92,6 +93,7 @@ def _draw(contents: Contents, folder: Path, processes: int, watch: Watch, openin
     started = time.monotonic()
     for name in sorted({os.path.dirname(one.path) for one in contents.exposures()}):
         (folder / name).mkdir(parents=True, exist_ok=True)
+        remove_leftovers(folder / name)
     if chunks:
         make = partial(Worker, opening, (plan.seed, contents.vehicles, contents.sites, plan.size, plan.bodies), folder)
         tick = watch.stage(f"drawing {wanted:,} pictures")

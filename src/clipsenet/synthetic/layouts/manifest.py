@@ -1,13 +1,13 @@
 """The manifest: pictures.csv, a row a picture, or in frames a row a vehicle that is seen."""
 
 import csv
-import datetime as dt
 import io
 from collections.abc import Mapping, Sequence
 
 from clipsenet.synthetic.contents import Contents, Exposure
 from clipsenet.synthetic.records import Record, Sight
 from clipsenet.synthetic.shots import Shot
+from clipsenet.tables import time_text
 
 MANIFEST = "pictures.csv"
 
@@ -80,9 +80,7 @@ def _row(contents: Contents, shot: Shot, exposure: Exposure, record: Record, sig
         "vehicle": vehicle.name,
         "camera": contents.sites[shot.camera - 1].name,
         "view": sight.view,
-        "time": (dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(microseconds=shot.time)).isoformat(
-            timespec="milliseconds"
-        ),
+        "time": time_text(shot.time),
         "track": shot.track,
         "split": "",
         **box,

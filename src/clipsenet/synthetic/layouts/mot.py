@@ -8,6 +8,7 @@ from clipsenet.synthetic.contents import Contents, Exposure
 from clipsenet.synthetic.photographs import FRAME
 from clipsenet.synthetic.records import Record
 from clipsenet.synthetic.traffic import FRAME_RATE
+from clipsenet.tables import time_text
 
 CLASS = 3
 """MOT16's number of cars; it has none for other motor vehicles of four wheels."""
@@ -17,7 +18,8 @@ def write_mot(contents: Contents, records: Mapping[str, Record], folder: Path) -
     """Write gt/gt.txt and seqinfo.ini of each camera's film.
 
     A line is frame, vehicle, left, top, width, height, 1, class, visibility. Frames, vehicles and pixels count from 1, as MOT16
-    has it: the upper left pixel is (1, 1), while pictures.csv has (0, 0) there.
+    has it: the upper left pixel is (1, 1), while pictures.csv has (0, 0) there. ``began``, when the first frame was taken,
+    is no key of MOT's, and disturbs nobody who reads the others.
 
     Args:
         contents: what was planned.
@@ -48,6 +50,7 @@ def write_mot(contents: Contents, records: Mapping[str, Record], folder: Path) -
             "imWidth": FRAME[0],
             "imHeight": FRAME[1],
             "imExt": ".jpg",
+            "began": time_text(film[0].time),
         }
         text = "".join(f"{key}={value}\n" for key, value in values.items())
         write_text(folder / "frames" / name / "seqinfo.ini", f"[Sequence]\n{text}")

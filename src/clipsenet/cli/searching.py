@@ -1,0 +1,145 @@
+"""The command that asks a gallery: search."""
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from clipsenet.cli.filters import Cameras, Since, Until, Where, filter_of
+from clipsenet.cli.gallery import read_pictures
+from clipsenet.cli.opening import list_left_out, print_json, use_threads
+from clipsenet.cli.options import AsJson, CheckpointName, Device, GalleryFolder, Set, SkipBroken, Threads
+from clipsenet.errors import UsageError
+
+if TYPE_CHECKING:
+    from clipsenet.gallery.hits import Found
+    from clipsenet.sightings import Sightings
+
+LISTS = (".csv", ".parquet", ".pq")
+
+NO_VERDICT = "no verdict: these are similarities only; which of them mean 'the same vehicle' is not calibrated for this run"
+
+
+def search(
+    gallery: GalleryFolder,
+    pictures: Annotated[Path, typer.Argument(metavar="PICTURE", help="A picture; or a manifest or folder, with --out.")],
+    run: Annotated[
+        Path | None, typer.Option("--run", metavar="RUN", help="The gallery's run; none: where it lay when that was made.")
+    ] = None,
+    box: Annotated[str | None, typer.Option(metavar="X,Y,W,H", help="The vehicle in the picture, in pixels.")] = None,
+    camera: Cameras = None,
+    since: Since = None,
+    until: Until = None,
+    where: Where = None,
+    top: Annotated[int, typer.Option(min=1, help="How many answers.")] = 20,
+    group_by: Annotated[
+        Literal["track", "camera"] | None, typer.Option(help="One answer for each track, by its vector, or for each camera.")
+    ] = None,
+    similarity: Annotated[
+        str, typer.Option(metavar="CHAIN", help="cosine, or one such as k-reciprocal, among the first 1,000 by cosine.")
+    ] = "cosine",
+    exact: Annotated[bool, typer.Option("--exact", help="Compare all, and leave an index of neighbours aside.")] = False,
+    purpose: Annotated[str, typer.Option(metavar="TEXT", help="Why; kept in the gallery's audit.")] = "",
+    out_: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Write the answers to a .csv or .parquet file.")
+    ] = None,
+    checkpoint: CheckpointName = None,
+    set_: Set = None,
+    skip_broken: SkipBroken = False,
+    device: Device = "auto",
+    threads: Threads = None,
+    json_: AsJson = False,
+) -> None:
+    """Where else was this vehicle? The sightings of a gallery most alike; each search is recorded in its audit."""
+    from clipsenet.chain import Chain
+    from clipsenet.console import watching
+    from clipsenet.devices import find_device
+    from clipsenet.gallery.asking import ask, run_of
+    from clipsenet.gallery.embedding import embed_queries
+    from clipsenet.gallery.local import open_gallery
+
+    use_threads(threads)
+    meant, chain = filter_of(camera, since, until, where), Chain.parse(similarity)
+    many = pictures.is_dir() or pictures.suffix.lower() in LISTS
+    if many and out_ is None:
+        raise UsageError(f"{pictures} holds many queries: give --out FILE.csv or FILE.parquet for their answers")
+    if out_ is not None and out_.suffix.lower() not in LISTS:
+        raise UsageError(f"--out {out_}: wanted a name that ends in .csv or .parquet")
+    if many and (box or json_):
+        raise UsageError("--box and --json are for one picture; a list has its boxes in columns, its answers go to --out")
+    queries, left_out = _queries(pictures, box, set_, skip_broken)
+    list_left_out(left_out)
+    with open_gallery(gallery) as opened, watching() as watch:
+        used = run_of(opened, run, checkpoint)
+
+        def answers() -> "Iterator[tuple[Sightings, list[Found]]]":
+            tick, done = watch.stage("searching"), 0
+            workers = used.recipe.training.workers if many else 0
+            for features in embed_queries(used, queries, workers=workers, device=find_device(device)):
+                found = ask(
+                    opened, features, top=top, where=meant, group=group_by, similarity=chain, exact=exact, purpose=purpose
+                )
+                yield features.sightings, found
+                done += len(features)
+                tick(done, len(queries))
+
+        if out_ is not None:
+            _write(out_, answers())
+            return
+        ((_, (found,)),) = answers()
+    if json_:
+        hits = [asdict(hit) for hit in found.hits]
+        facts = {"similarity": found.similarity, "candidates": found.candidates, "exact": found.exact, "verdict": None}
+        print_json({"query": queries.file(0), "run_id": used.id, **facts, "answers": hits})
+        return
+    _print(found)
+
+
+def _print(found: "Found") -> None:
+    from clipsenet.console import out, print_rows
+
+    rows = [
+        (
+            str(hit.place),
+            f"{hit.similarity:.3f}",
+            hit.camera or "unknown",
+            hit.time or "unknown",
+            hit.track or "none",
+            hit.path + (f" {','.join(map(str, hit.box))}" if hit.box else ""),
+        )
+        for hit in found.hits
+    ]
+    print_rows(("place", "similarity", "camera", "time", "track", "picture"), rows)
+    how = "all compared" if found.exact else "found by an index of neighbours, which may miss some"
+    out.print(f"similarity: {found.similarity}; {found.candidates} sightings searched, {how}", markup=False)
+    out.print(NO_VERDICT, markup=False)
+
+
+def _queries(pictures: Path, box: str | None, set_: list[str] | None, skip_broken: bool) -> "tuple[Sightings, list[str]]":
+    from clipsenet.broken import leave_out_broken
+    from clipsenet.images import require_files
+    from clipsenet.sightings import Sightings
+
+    if box is not None:
+        try:
+            x, y, width, height = map(int, box.split(","))
+        except ValueError as error:
+            raise UsageError(f"--box {box}: wanted four whole numbers X,Y,W,H in pixels, such as 12,40,200,150") from error
+        return Sightings.of([str(pictures.absolute())], box=[(x, y, width, height)]), []
+    queries = read_pictures(pictures, set_)
+    if skip_broken:
+        return leave_out_broken(queries)
+    require_files(queries)
+    return queries, []
+
+
+def _write(path: Path, answers: "Iterator[tuple[Sightings, list[Found]]]") -> None:
+    """The answers of many queries as one table, block by block; the file is whole or not there."""
+    from clipsenet.console import out
+    from clipsenet.gallery.tabulating import write_answers
+
+    queries, rows = write_answers(path, answers)
+    out.print(f"{queries} queries, {rows} answers in {path}", markup=False)
+    out.print(NO_VERDICT, markup=False)

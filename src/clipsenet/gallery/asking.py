@@ -1,0 +1,180 @@
+"""Asking: from a picture to the sightings most alike, with all that a user wants to read of them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from clipsenet.chain import PLAIN, Chain, KReciprocal
+from clipsenet.errors import ClipsenetError
+from clipsenet.features import Features, extract
+from clipsenet.gallery.embedding import require_run
+from clipsenet.gallery.hits import Box, Found, Hit, hits_of
+from clipsenet.gallery.interface import EVERYTHING, NOBODY, Filter, Group
+from clipsenet.gallery.local import LocalGallery
+from clipsenet.runs import Run
+from clipsenet.sightings import WHOLE, Sightings
+from clipsenet.streaming import CANDIDATES
+
+
+def ask(
+    gallery: LocalGallery,
+    query: Features,
+    *,
+    top: int = 20,
+    where: Filter = EVERYTHING,
+    group: Group | None = None,
+    similarity: Chain = PLAIN,
+    exact: bool = False,
+    purpose: str = "",
+) -> list[Found]:
+    """Search for each query by itself, and record it in the gallery's audit before it is answered.
+
+    Args:
+        gallery: that is searched.
+        query: pictures with their embeddings, of the gallery's run.
+        top: how many answers.
+        where: which sightings are searched.
+        group: one answer for each track or camera; with the plain cosine a track is compared by its vector, else by its
+            picture most alike.
+        similarity: beside the plain cosine a chain, applied among the first ``CANDIDATES`` by cosine.
+        exact: whether an index of neighbours is left aside.
+        purpose: for the audit.
+
+    Raises:
+        ClipsenetError: embeddings of another run, a filter that leaves nothing, a column that does not exist, an audit
+            that cannot be written.
+    """
+    if query.run_id != gallery.embedding.run_id:
+        raise ClipsenetError(
+            f"a query of run {query.run_id[:16]} for a gallery of run {gallery.embedding.run_id[:16]}: similarities between "
+            "two runs mean nothing; embed the query with the gallery's run"
+        )
+    chain = _alone(similarity)
+    if chain.plain:
+        answer = gallery.search(query.embeddings, top=top, where=where, group=group, exact=exact)
+        ranked = list(zip(answer.ids, answer.similarity, strict=True))
+        words = "cosine with the track's mean vector" if group == "track" else "cosine"
+    else:
+        answer = gallery.search(query.embeddings, top=max(top, CANDIDATES), where=where, exact=exact)
+        ranked = [
+            _reranked(gallery, query[np.array([row])], ids[ids != NOBODY], chain, top, group)
+            for row, ids in enumerate(answer.ids)
+        ]
+        count = min(max(top, CANDIDATES), answer.candidates)
+        words = f"{chain}, among the first {count} of {answer.candidates} by cosine, one query at a time"
+    found_ids = [ids[ids != NOBODY] for ids, _ in ranked]
+    sightings = gallery.sightings(np.concatenate([np.empty(0, dtype=np.int64), *found_ids]))
+    gallery.audit.append(
+        purpose=purpose, where=where, queries=query.sightings.files(), results=[ids.tolist() for ids in found_ids]
+    )
+    found, start = [], 0
+    for ids, values in ranked:
+        count = int((ids != NOBODY).sum())
+        part = sightings[np.arange(start, start + count)]
+        hits = list(hits_of(part, ids[:count].tolist(), values[:count].tolist()))
+        found.append(Found(hits, words, answer.candidates, answer.exact))
+        start += count
+    return found
+
+
+def search_picture(
+    gallery: LocalGallery,
+    picture: Path | str,
+    *,
+    box: Box | None = None,
+    run: Run | None = None,
+    device: torch.device | str = "cpu",
+    top: int = 20,
+    where: Filter = EVERYTHING,
+    group: Group | None = None,
+    similarity: Chain = PLAIN,
+    exact: bool = False,
+    purpose: str = "",
+) -> list[Hit]:
+    """Where else was this vehicle? From a picture to the sightings most alike; the search is recorded in the audit.
+
+    Args:
+        gallery: that is searched.
+        picture: a file.
+        box: x, y, width, height of the vehicle in it; none: all of it.
+        run: whose network embeds it; none: the one that the gallery was made with, where its folder still lies.
+        device: where the network computes.
+        top: how many answers.
+        where: which sightings are searched.
+        group: one answer for each track or camera.
+        similarity: as ``ask`` has it.
+        exact: whether an index of neighbours is left aside.
+        purpose: for the audit.
+
+    Raises:
+        ClipsenetError: as ``ask``; a picture that cannot be used; another run than the gallery's, or none where it lay.
+    """
+    run = run_of(gallery) if run is None else run
+    require_run(gallery, run)
+    sightings = Sightings.of([str(Path(picture).absolute())], box=[box or WHOLE])
+    query = extract(run.model, sightings, run.test_transform, run.id, dim=run.dim, device=device)
+    (found,) = ask(gallery, query, top=top, where=where, group=group, similarity=similarity, exact=exact, purpose=purpose)
+    return found.hits
+
+
+def run_of(gallery: LocalGallery, folder: Path | None = None, checkpoint: str | None = None) -> Run:
+    """The run of a gallery's embeddings.
+
+    Args:
+        gallery: whose run is wanted.
+        folder: of a run; none: where it lay when the gallery was made.
+        checkpoint: which weights; none: those that the gallery was made with.
+
+    Raises:
+        ClipsenetError: no run there, or another one.
+    """
+    hint = gallery.recall("run")
+    if folder is None:
+        if not hint or not Path(hint).is_dir():
+            where = f"no longer lies in {hint}" if hint else "is not noted in it"
+            raise ClipsenetError(f"the run of {gallery.folder} {where}: give its folder with --run")
+        folder = Path(hint)
+    run = Run.open(folder, checkpoint or gallery.recall("checkpoint") or None)
+    require_run(gallery, run)
+    return run
+
+
+def _alone(chain: Chain) -> Chain:
+    """The chain for one query at a time: nobody else is a neighbour."""
+    if isinstance(chain.similarity, KReciprocal):
+        return Chain(chain.transforms, chain.similarity.model_copy(update={"queries": "alone"}))
+    return chain
+
+
+def _reranked(
+    gallery: LocalGallery, query: Features, ids: np.ndarray, chain: Chain, top: int, group: Group | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """The first ``top`` of the candidates by the chain, one of each group."""
+    candidates = gallery.get(ids)
+    ((_, rows),) = chain.blocks(query, candidates)
+    order = np.lexsort((ids, -rows[0]))
+    if group is not None:
+        names = _group_names(candidates.sightings, group)
+        order = np.array(_first_of_each([names[row] for row in order.tolist()], order.tolist()), dtype=np.int64)
+    order = order[:top]
+    return ids[order], rows[0][order]
+
+
+def _group_names(sightings: Sightings, group: Group) -> list[tuple[str, ...]]:
+    camera, track = sightings.camera.texts().tolist(), sightings.track.texts().tolist()
+    if group == "camera":
+        return [(name,) if name else () for name in camera]
+    return [(name, of) if name else () for name, of in zip(track, camera, strict=True)]
+
+
+def _first_of_each(names: Sequence[tuple[str, ...]], rows: Sequence[int]) -> list[int]:
+    """Of each name the first row; who has none stands for itself."""
+    seen: set[tuple[str, ...]] = set()
+    kept = []
+    for name, row in zip(names, rows, strict=True):
+        if not name or name not in seen:
+            kept.append(row)
+        seen.add(name)
+    return kept

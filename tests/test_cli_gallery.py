@@ -1,0 +1,261 @@
+"""The commands that keep a gallery, from end to end."""
+
+import csv
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from clipsenet.gallery.local import open_gallery
+from clipsenet.protocol import Benchmark
+from clipsenet.runs import Run
+from clipsenet.training import train
+from conftest import Result, tiny_recipe
+
+Call = Callable[..., Result]
+
+CPU = ("--device", "cpu", "--threads", 1)
+
+
+@pytest.fixture
+def manifest(tmp_path: Path, toy_folder: Path) -> Path:
+    """Two days before two cameras: 16 pictures of 4 shapes, each shape and camera a track."""
+    with (toy_folder / "pictures.csv").open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["camera"] != "3"][:16]
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    lines = ["path,vehicle,camera,time,track,type"]
+    for number, row in enumerate(rows):
+        shutil.copy(toy_folder / row["path"], folder)
+        day, second = 1 + number // 8, number % 8
+        track = f"{row['vehicle']}-{row['camera']}"
+        kind = "van" if number < 6 else "bus"
+        lines.append(f"{row['path']},{row['vehicle']},{row['camera']},2026-05-{day:02}T10:00:0{second}+02:00,{track},{kind}")
+    (folder / "list.csv").write_text("\n".join(lines) + "\n")
+    return folder / "list.csv"
+
+
+@pytest.fixture
+def gallery(run: Call, manifest: Path, toy_run: Run, tmp_path: Path) -> Path:
+    folder = tmp_path / "gallery"
+    assert run("gallery", "index", toy_run.folder, manifest, "--to", folder, *CPU).code == 0
+    return folder
+
+
+def test_index_says_what_it_did_and_does_it_once(run: Call, manifest: Path, toy_run: Run, tmp_path: Path) -> None:
+    words = ("gallery", "index", toy_run.folder, manifest, "--to", tmp_path / "g", *CPU)
+    result = run(*words)
+    assert result.code == 0
+    assert "16 pictures added in" in result.out
+    assert "0 were in already; 16 in" in result.out
+    assert f"next: clipsenet search {tmp_path / 'g'} PICTURE" in result.out
+    again = json.loads(run(*words, "--json").out)
+    assert (again["added"], again["there"], again["sightings"], again["run_id"]) == (0, 16, 16, toy_run.id)
+    with open_gallery(tmp_path / "g") as opened:
+        assert opened.recall("run") == str(toy_run.folder.resolve())
+        assert opened.recall("checkpoint") == toy_run.checkpoint
+        assert sorted(opened.sightings(opened.ids()).extra) == ["type"]
+
+
+def test_broken_pictures_are_listed_and_the_exit_code_tells(run: Call, manifest: Path, toy_run: Run, tmp_path: Path) -> None:
+    with manifest.open("a") as file:
+        file.write("missing.png,,,,,\nshape000_c1_0.png,,,,,\n")
+    (manifest.parent / "shape000_c1_1.png").write_bytes(b"no picture")
+    text = manifest.read_text().splitlines()
+    manifest.write_text("\n".join(text[:-1]) + "\n")
+    words = ("gallery", "index", toy_run.folder, manifest, "--to", tmp_path / "g", *CPU)
+    result = run(*words)
+    assert result.code == 1
+    assert "left out: " in result.err
+    assert "list.csv, line 18): no such file" in result.err
+    assert "line 3): not a readable picture" in result.err
+    assert "2 pictures could not be used, all others are in" in result.err
+    skipped = run(*words, "--skip-broken", "--json")
+    assert skipped.code == 0
+    assert len(json.loads(skipped.out)["broken"]) == 2
+    assert run("gallery", "count", tmp_path / "g").out.strip() == "15"
+
+
+def test_a_clock_without_a_zone_is_refused(run: Call, manifest: Path, toy_run: Run, tmp_path: Path) -> None:
+    manifest.write_text(manifest.read_text().replace("+02:00", "", 1))
+    result = run("gallery", "index", toy_run.folder, manifest, "--to", tmp_path / "g", *CPU)
+    assert result.code == 1
+    assert "line 2, column time: found '2026-05-01T10:00:00', wanted a time with its zone" in result.err
+    assert not (tmp_path / "g").exists()
+
+
+def test_count_and_forget_by_time_camera_and_column(run: Call, gallery: Path) -> None:
+    def count(*words: str) -> int:
+        return int(run("gallery", "count", gallery, *words).out)
+
+    assert count() == 16
+    assert count("--where", "type=van") == 6
+    assert count("--where", "type=van", "--camera", "1") == 4
+    assert count("--camera", "1", "--camera", "2") == 16
+    assert count("--from", "2026-05-01T08:00:06Z", "--to", "2026-05-02T10:00:01+02:00") == 3
+    dry = run("gallery", "forget", gallery, "--before", "2026-05-02T00:00:00Z", "--dry-run")
+    assert dry.out.strip() == "8 sightings would be removed, 8 would be left"
+    assert count() == 16
+    gone = run("gallery", "forget", gallery, "--before", "2026-05-02T00:00:00Z", "--where", "type=van")
+    assert gone.out.strip() == "6 sightings were removed, 10 left"
+    assert count("--where", "type=van") == 0
+    assert run("gallery", "verify", gallery).code == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("forget",), "forget what? give --before TIME"),
+        (
+            ("forget", "--before", "2026-05-02T00:00:00"),
+            "--before 2026-05-02T00:00:00: no time zone; wanted a time with its zone",
+        ),
+        (("forget", "--before", "2026-05-02T00:00Z", "--to", "2026-05-02T00:00Z"), "--before and --to mean the same end"),
+        (("count", "--from", "yesterday"), "--from yesterday:"),
+        (("count", "--from", "2026-05-02T00:00Z", "--to", "2026-05-01T00:00Z"), "nothing lies between"),
+        (("count", "--where", "type"), "--where type: wanted COLUMN=VALUE"),
+    ],
+)
+def test_wrong_words_are_wrong_use(run: Call, gallery: Path, words: tuple[str, ...], message: str) -> None:
+    result = run("gallery", words[0], gallery, *words[1:])
+    assert result.code == 2
+    assert message in result.err
+
+
+def test_a_column_that_does_not_exist_is_named(run: Call, gallery: Path) -> None:
+    result = run("gallery", "count", gallery, "--where", "colour=red")
+    assert result.code == 1
+    assert "no column 'colour' in the gallery: found vehicle, camera, view, track, type" in result.err
+
+
+def test_films_give_the_best_pictures_of_each_track(run: Call, toy_run: Run, tmp_path: Path) -> None:
+    film = tmp_path / "films" / "gate"
+    (film / "img1").mkdir(parents=True)
+    (film / "gt").mkdir()
+    lines = []
+    for frame in range(1, 9):
+        Image.effect_noise((200, 100), 10 * frame).convert("RGB").save(film / "img1" / f"{frame:06d}.png")
+        lines += [f"{frame},{track},{1 + 60 * track},1,50,60,1,3,1" for track in (1, 2)]
+    (film / "gt" / "gt.txt").write_text("\n".join(lines))
+    (film / "seqinfo.ini").write_text("[Sequence]\nimDir=img1\nframeRate=10\nimWidth=200\nimHeight=100\nimExt=.png\n")
+    words = ("gallery", "index", toy_run.folder, tmp_path / "films", "--to", tmp_path / "g", *CPU)
+    result = run(*words, "--best", 3, "--began", "2026-05-01T08:00:00Z")
+    assert result.code == 0, result.err
+    assert "looking for the best 3 pictures of each track among 16" in result.err
+    with open_gallery(tmp_path / "g") as opened:
+        held = opened.sightings(opened.ids())
+        assert sorted(held.track.texts().tolist()) == ["gate_20260501T080000_1"] * 3 + ["gate_20260501T080000_2"] * 3
+        assert set(held.column("frame").tolist()) == {"6", "7", "8"}, "the sharpest"
+        assert held.camera.names == ("gate",)
+    refused = run(*words, "--began", "2026-05-01T08:00:00")
+    assert refused.code == 2
+    assert "wanted a time with its zone" in refused.err
+
+
+def test_another_run_is_refused_and_re_embedding_brings_it_over(
+    run: Call, gallery: Path, manifest: Path, toy_run: Run, toy_benchmark: Benchmark, tmp_path: Path
+) -> None:
+    other = train(tiny_recipe("schedule.epochs=1", "seed=5"), toy_benchmark, tmp_path / "other", device="cpu")
+    refused = run("gallery", "index", other.folder, manifest, "--to", gallery, *CPU)
+    assert refused.code == 1
+    assert f"the gallery holds embeddings of run {toy_run.id[:16]}" in refused.err
+    assert "clipsenet gallery re-embed" in refused.err
+    result = run("gallery", "re-embed", gallery, "--run", other.folder, *CPU)
+    assert result.code == 0
+    assert f"16 pictures embedded anew; {gallery} holds embeddings of run {other.id[:16]} now" in result.out
+    assert run("gallery", "index", other.folder, manifest, "--to", gallery, *CPU).code == 0
+    assert run("gallery", "index", toy_run.folder, manifest, "--to", gallery, *CPU).code == 1
+    given_up = run("gallery", "re-embed", gallery, "--run", toy_run.folder, "--abandon")
+    assert f"holds embeddings of run {other.id[:16]} as before" in given_up.out
+
+
+def test_weighting_is_the_gallerys_own(run: Call, gallery: Path, manifest: Path, toy_run: Run) -> None:
+    with open_gallery(gallery) as opened:
+        other = "equal" if opened.weighting == "quality" else "quality"
+    result = run("gallery", "index", toy_run.folder, manifest, "--to", gallery, "--weighting", other, *CPU)
+    assert result.code == 2
+    assert "make a new gallery" in result.err
+
+
+def test_tracks_by_day(run: Call, gallery: Path, manifest: Path, toy_run: Run) -> None:
+    text = manifest.read_text()
+    manifest.write_text(text.replace("2026-05-", "2026-06-"))
+    for number, path in enumerate(sorted(manifest.parent.glob("*.png"))):  # other pictures by other bytes
+        image = Image.open(path).convert("RGB")
+        image.putpixel((0, 0), (number, 1, 2))
+        image.save(path)
+    words = ("gallery", "index", toy_run.folder, manifest, "--to", gallery, *CPU)
+    refused = run(*words)
+    assert refused.code == 1
+    assert "--tracks-by-day" in refused.err
+    assert run(*words, "--tracks-by-day").code == 0
+    assert run("gallery", "count", gallery, "--where", "track=shape000-1_20260601").out.strip() == "2"
+
+
+def test_verify_and_repair_tell_of_damage(run: Call, gallery: Path) -> None:
+    assert run("gallery", "verify", gallery).out.strip() == f"{gallery}: nothing is wrong"
+    assert run("gallery", "repair", gallery).out.strip() == f"{gallery}: nothing was wrong"
+    vectors = max(gallery.rglob("*"), key=lambda path: path.stat().st_size if "sqlite" not in path.name else 0)
+    data = bytearray(vectors.read_bytes())
+    data[40] ^= 0xFF
+    vectors.write_bytes(bytes(data))
+    found = run("gallery", "verify", gallery)
+    assert found.code == 1
+    assert "clipsenet gallery repair" in found.err
+    mended = run("gallery", "repair", gallery)
+    assert mended.code == 0
+    assert f"{gallery}: nothing is wrong now" in mended.out
+    assert int(run("gallery", "count", gallery).out) < 16
+
+
+def test_the_audit_lists_searches_and_forgets_pictures_without_breaking(
+    run: Call, gallery: Path, manifest: Path, toy_run: Run
+) -> None:
+    picture = manifest.parent / "shape000_c1_0.png"
+    assert run("search", gallery, picture, "--purpose", "a theft", "--where", "type=van", "--top", 3, *CPU).code == 0
+    shown = json.loads(run("gallery", "audit", gallery, "--json").out)
+    (entry,) = shown["entries"]
+    assert (entry["purpose"], entry["queries"], len(entry["results"][0])) == ("a theft", [str(picture)], 3)
+    table = run("gallery", "audit", gallery).out
+    assert "a theft" in table
+    assert "type=van" in table
+    assert f"head {shown['head']}" in table
+    run("gallery", "forget", gallery, "--where", "type=van")
+    assert run("gallery", "audit", gallery, "--head", shown["head"]).code == 0
+    after = run("gallery", "audit", gallery).out
+    assert str(picture) not in after
+    assert "forgotten" in after
+    wrong = run("gallery", "audit", gallery, "--head", "0" * 64)
+    assert wrong.code == 1
+    assert "the record of searches is not as it was written" in wrong.err
+
+
+def test_what_is_no_gallery_is_said(run: Call, tmp_path: Path) -> None:
+    for command in ("count", "verify", "repair", "audit"):
+        result = run("gallery", command, tmp_path)
+        assert result.code == 1, command
+        assert str(tmp_path) in result.err
+
+
+def test_an_index_of_neighbours_is_asked_said_left_aside_and_dropped(
+    run: Call, gallery: Path, manifest: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("clipsenet.gallery.neighbourhood.INDEXED_FROM", 10)
+    picture = manifest.parent / "shape000_c1_0.png"
+
+    def exact(*words: str) -> bool:
+        return bool(json.loads(run("search", gallery, picture, "--json", *words, *CPU).out)["exact"])
+
+    assert exact()
+    built = run("gallery", "neighbours", gallery)
+    assert built.code == 0, built.err
+    assert "16 sightings indexed" in built.out
+    assert not exact()
+    assert exact("--exact")
+    assert exact("--where", "type=van")
+    assert "found by an index of neighbours, which may miss some" in run("search", gallery, picture, *CPU).out
+    assert "every search compares all" in run("gallery", "neighbours", gallery, "--drop").out
+    assert exact()
