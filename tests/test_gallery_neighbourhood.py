@@ -88,14 +88,19 @@ def test_filters_groups_and_small_galleries_are_exact(
     assert gallery.search(query).exact
 
 
-def test_it_goes_with_what_is_forgotten(gallery: LocalGallery, world: World) -> None:
+def test_it_goes_with_what_is_forgotten_and_is_built_anew_of_the_rest(gallery: LocalGallery, world: World) -> None:
     gallery.build_index()
     query = world.queries(3).embeddings
     with open_gallery(gallery.folder) as early, open_gallery(gallery.folder) as late:
         assert not early.search(query).exact
+        (old,) = gallery.folder.glob("neighbours-*")
+        gone = set(gallery.ids(Filter(cameras=("c001",))).tolist())
         gallery.forget(Filter(cameras=("c001",)))
-        assert list(gallery.folder.glob("neighbours-*")) == []
-        assert gallery.search(query).exact
+        (new,) = gallery.folder.glob("neighbours-*")
+        assert new != old
+        answer = gallery.search(query)
+        assert not answer.exact
+        assert not gone & set(answer.ids.ravel().tolist())
         assert not early.search(query).exact, "its lists are still mapped"
         assert late.search(query).exact, "it had not opened it"
         np.testing.assert_array_equal(late.search(query).ids[:, 0], early.search(query).ids[:, 0])

@@ -209,7 +209,8 @@ class LocalGallery:
         """Remove sightings so that nothing of them is left in the folder; see ``Gallery.forget``.
 
         Of the audit go the clear texts of these sightings; of a filter by time alone also the pictures of queries that
-        were asked before its end, which cannot be younger. An index of neighbours is dropped: build it again.
+        were asked before its end, which cannot be younger. An index of neighbours goes with them, and is built anew of what is
+        left, once nothing else remains of them.
         """
         with self._written():
             ids = self._ids(where)
@@ -331,9 +332,12 @@ class LocalGallery:
 
     def _take_out(self, ids: Int[np.ndarray, " n"], before: int | None) -> int:
         if len(ids) or before is not None:
+            indexed = bool(self._ledger.meta(KEY))
             take_out(self._ledger, ids, before)
             self._behind = True
             wipe(self.folder, self._ledger)
+            if indexed and len(self._now()):
+                self.build_index()
         return len(ids)
 
     def _sightings(self, snapshot: Snapshot, ids: Int[np.ndarray, " n"]) -> Sightings:
