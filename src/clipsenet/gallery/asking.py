@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from clipsenet.chain import PLAIN, Chain, KReciprocal
+from clipsenet.chain import PLAIN, Chain
 from clipsenet.errors import ClipsenetError
 from clipsenet.features import Features, extract
 from clipsenet.gallery.embedding import require_run
@@ -51,7 +51,7 @@ def ask(
             f"a query of run {query.run_id[:16]} for a gallery of run {gallery.embedding.run_id[:16]}: similarities between "
             "two runs mean nothing; embed the query with the gallery's run"
         )
-    chain = _alone(similarity)
+    chain = similarity.alone()
     if chain.plain:
         answer = gallery.search(query.embeddings, top=top, where=where, group=group, exact=exact)
         ranked = list(zip(answer.ids, answer.similarity, strict=True))
@@ -139,13 +139,6 @@ def run_of(gallery: LocalGallery, folder: Path | None = None, checkpoint: str | 
     run = Run.open(folder, checkpoint or gallery.recall("checkpoint") or None)
     require_run(gallery, run)
     return run
-
-
-def _alone(chain: Chain) -> Chain:
-    """The chain for one query at a time: nobody else is a neighbour."""
-    if isinstance(chain.similarity, KReciprocal):
-        return Chain(chain.transforms, chain.similarity.model_copy(update={"queries": "alone"}))
-    return chain
 
 
 def _reranked(
