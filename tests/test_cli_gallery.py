@@ -238,3 +238,24 @@ def test_what_is_no_gallery_is_said(run: Call, tmp_path: Path) -> None:
         result = run("gallery", command, tmp_path)
         assert result.code == 1, command
         assert str(tmp_path) in result.err
+
+
+def test_an_index_of_neighbours_is_asked_said_left_aside_and_dropped(
+    run: Call, gallery: Path, manifest: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("clipsenet.gallery.neighbourhood.INDEXED_FROM", 10)
+    picture = manifest.parent / "shape000_c1_0.png"
+
+    def exact(*words: str) -> bool:
+        return bool(json.loads(run("search", gallery, picture, "--json", *words, *CPU).out)["exact"])
+
+    assert exact()
+    built = run("gallery", "neighbours", gallery)
+    assert built.code == 0, built.err
+    assert "16 sightings indexed" in built.out
+    assert not exact()
+    assert exact("--exact")
+    assert exact("--where", "type=van")
+    assert "found by an index of neighbours, which may miss some" in run("search", gallery, picture, *CPU).out
+    assert "every search compares all" in run("gallery", "neighbours", gallery, "--drop").out
+    assert exact()

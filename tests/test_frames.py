@@ -1,6 +1,8 @@
 """Films: boxes of frames in MOT's columns, and the best pictures of a track."""
 
 import csv
+import time
+import zlib
 from collections import defaultdict
 from pathlib import Path
 
@@ -11,11 +13,19 @@ from hypothesis import strategies as st
 
 from clipsenet.datasets.films import read_films
 from clipsenet.errors import ClipsenetError
+from clipsenet.features import extract
+from clipsenet.gallery.asking import ask
 from clipsenet.gallery.choosing import best_of_tracks
+from clipsenet.gallery.embedding import embedding_of
+from clipsenet.gallery.ingesting import index
+from clipsenet.gallery.local import create_gallery
+from clipsenet.quality import measure_qualities
+from clipsenet.runs import Run
 from clipsenet.sightings import NO_TIME, Sightings
 from clipsenet.synthetic.drawing import draw
 from clipsenet.synthetic.plan import Plan
 from clipsenet.tables import microseconds_of
+from conftest import ROOT
 from fake_studio import FakeStudio
 
 ABOUT = "[Sequence]\nname=gate\nimDir=img1\nframeRate=25\nseqLength=9\nimWidth=200\nimHeight=100\nimExt=.jpg\n"
@@ -129,3 +139,40 @@ def test_the_best_of_each_track_are_kept(rows: list[tuple[str, str, float]], cou
     wanted = [n for members in groups.values() for n in sorted(members, key=lambda n: (-rows[n][2], n))[:count]]
     quality = np.array([row[2] for row in rows], dtype=np.float32)
     assert best_of_tracks(sightings, quality, count).tolist() == sorted(wanted)
+
+
+@pytest.fixture(scope="module")
+def drawn_films(renderer: None, pytestconfig: pytest.Config) -> Path:
+    """A tiny drawn film of each of two cameras, kept as long as the code that draws is the same."""
+    code = sorted((ROOT / "src" / "clipsenet" / "synthetic").rglob("*.[pg][yl]*"))
+    key = zlib.crc32(b"".join(path.read_bytes() for path in code if "__pycache__" not in path.parts))
+    folder = pytestconfig.cache.mkdir("drawn-films") / f"{key:08x}"  # type: ignore[union-attr]
+    plan = Plan(vehicles=2, cameras=2, pictures=4, frames=True, validation=0.0, test=1.0)
+    while True:
+        try:
+            draw(plan, folder, processes=1)
+            return folder
+        except ClipsenetError as error:  # the other test process draws it
+            if "another process draws" not in str(error) and "is not empty" not in str(error):
+                raise
+            time.sleep(0.2)
+
+
+@pytest.mark.slow
+def test_tracks_of_drawn_films_go_in_and_are_found(drawn_films: Path, toy_run: Run, tmp_path: Path) -> None:
+    found = read_films(drawn_films)
+    quality, broken = measure_qualities(found)
+    assert broken == []
+    kept = best_of_tracks(found, quality, 3)
+    others = np.setdiff1d(np.arange(len(found)), kept)
+    with create_gallery(tmp_path / "g", embedding_of(toy_run)) as gallery:
+        assert index(toy_run, found[kept], gallery).added == len(kept)
+        held = gallery.sightings(gallery.ids())
+        tracks = set(zip(found.camera.texts().tolist(), found.track.texts().tolist(), strict=True))
+        assert set(zip(held.camera.texts().tolist(), held.track.texts().tolist(), strict=True)) == tracks
+        assert len(tracks) == 4, "each of two vehicles before each of two cameras"
+        query = extract(toy_run.model, found[others], toy_run.test_transform, toy_run.id, dim=toy_run.dim)
+        answers = ask(gallery, query, top=4, group="track")
+    assert all(len(answer.hits) == 4 for answer in answers), "every track is an answer, once"
+    own = [answer.hits[0].track == track for answer, track in zip(answers, query.sightings.column("track"), strict=True)]
+    assert np.mean(own) > 0.6, "a picture that was not kept finds its own passage; by chance 0.25"

@@ -1,11 +1,13 @@
 """The local gallery against the slow, obvious search: filters, ties, groups, days, segments, both kinds of numbers."""
 
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -41,7 +43,7 @@ def same(answer: Answer, number: int, wanted: list[tuple[int, float]], rows: lis
             assert int(ids[place]) in close or place >= count - len(close)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     seed=st.integers(0, 10**6),
     n=st.integers(1, 60),
@@ -231,3 +233,32 @@ def test_a_query_of_nobody_and_an_empty_gallery(tmp_path: Path) -> None:
         features, content, _ = made(np.random.default_rng(0), 3)
         gallery.add(features, content)
         assert gallery.search(np.empty((0, DIM), dtype=np.float32), top=4).ids.shape == (0, 4)
+
+
+def test_a_vector_that_is_nearly_of_length_1_is_brought_to_it(tmp_path: Path) -> None:
+    vector = unit(np.random.default_rng(0), 1) * np.float32(1.0009)
+    with create_gallery(tmp_path / "g", embedding()) as gallery:
+        gallery.add(Features(Sightings.of(["a"]), vector, "a" * 64), ["a"])
+        assert np.linalg.norm(gallery.get(np.array([0])).embeddings) == pytest.approx(1, abs=5e-4)
+        assert gallery.search(vector / np.linalg.norm(vector)).similarity[0, 0] == pytest.approx(1, abs=5e-4)
+
+
+@pytest.mark.parametrize("group", [None, "track", "camera"])
+def test_two_threads_answer_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, group: str | None) -> None:
+    monkeypatch.setattr(searching, "CHUNK", 16)
+    monkeypatch.setattr(searching, "BLOCK", 8)
+    rng = np.random.default_rng(0)
+    gallery, _ = filled(tmp_path / "g", rng, 200)
+    query, before = unit(rng, 5), torch.get_num_threads()
+    with gallery:
+        alone = gallery.search(query, top=7, group=group)  # type: ignore[arg-type]
+        try:
+            torch.set_num_threads(2)
+            together = gallery.search(query, top=7, group=group)  # type: ignore[arg-type]
+            assert torch.get_num_threads() == 2
+            with ThreadPoolExecutor(1) as pool:
+                assert pool.submit(torch.get_num_threads).result() == 2, "other threads keep their number"
+        finally:
+            torch.set_num_threads(before)
+    np.testing.assert_array_equal(alone.ids, together.ids)
+    np.testing.assert_array_equal(alone.similarity, together.similarity)

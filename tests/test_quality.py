@@ -69,7 +69,10 @@ def test_frames_are_opened_once_and_crops_measured_alone(tmp_path: Path, monkeyp
 
     original = quality.open_picture
     monkeypatch.setattr("clipsenet.quality.open_picture", watched)
-    found, broken = measure_qualities(Sightings.of([str(tmp_path / name) for name in names], box=boxes))
+    told: list[tuple[int, int]] = []
+    pictures = Sightings.of([str(tmp_path / name) for name in names], box=boxes)
+    found, broken = measure_qualities(pictures, tick=lambda done, total: told.append((done, total)))
+    assert sorted(told)[-1] == (6, 6)
     assert opened == [str(tmp_path / "f.png")]
     assert [row for row, _ in broken] == [1, 3, 4]
     assert "leaves the picture of 300 x 200" in broken[1][1]

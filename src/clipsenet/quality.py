@@ -8,6 +8,7 @@ from jaxtyping import Float
 from PIL import Image
 
 from clipsenet.images import PictureError, open_picture, open_sighting
+from clipsenet.reporting import Tick, unheard
 from clipsenet.sightings import WHOLE, Sightings, same_file
 
 SIDE = 128
@@ -45,28 +46,35 @@ def sharpness_of(picture: Image.Image) -> float:
     return float(laplacian.var())
 
 
-def measure_qualities(sightings: Sightings, threads: int = 2) -> tuple[Float[np.ndarray, " n"], list[tuple[int, str]]]:
+def measure_qualities(
+    sightings: Sightings, threads: int = 2, tick: Tick = unheard
+) -> tuple[Float[np.ndarray, " n"], list[tuple[int, str]]]:
     """The quality of every picture; a frame with several boxes is opened once.
 
     Args:
         sightings: the pictures.
         threads: that open them.
+        tick: told how many are done.
 
     Returns:
         ``(n,)`` float32, NaN for a picture that cannot be used; and the rows of those, with the reason, ascending.
     """
     found = np.full(len(sightings), np.nan, dtype=np.float32)
     broken: list[tuple[int, str]] = []
+    done = 0
     file = same_file(sightings, boxes=False)
     order = np.argsort(file, kind="stable")
     frames = np.split(order, np.flatnonzero(np.diff(file[order])) + 1) if len(order) else []
     with ThreadPoolExecutor(max_workers=threads) as pool:
         measured: Iterable[list[tuple[int, float | str]]] = pool.map(lambda rows: list(_of_frame(sightings, rows)), frames)
-        for row, one in (pair for frame in measured for pair in frame):
-            if isinstance(one, str):
-                broken.append((row, one))
-            else:
-                found[row] = one
+        for frame in measured:
+            for row, one in frame:
+                if isinstance(one, str):
+                    broken.append((row, one))
+                else:
+                    found[row] = one
+            done += len(frame)
+            tick(done, len(sightings))
     return found, sorted(broken)
 
 

@@ -99,7 +99,7 @@ def _read(
     if not count:
         return sightings, []
     watch.say(f"looking for the best {count} pictures of each track among {len(sightings)}")
-    quality, broken = measure_qualities(sightings)
+    quality, broken = measure_qualities(sightings, tick=watch.stage("measuring quality"))
     return sightings[best_of_tracks(sightings, quality, count)], [reason for _, reason in broken]
 
 

@@ -54,6 +54,7 @@ def search(
 ) -> None:
     """Where else was this vehicle? The sightings of a gallery most alike; each search is recorded in its audit."""
     from clipsenet.chain import Chain
+    from clipsenet.console import watching
     from clipsenet.devices import find_device
     from clipsenet.gallery.asking import ask, run_of
     from clipsenet.gallery.embedding import embed_queries
@@ -70,15 +71,19 @@ def search(
         raise UsageError("--box and --json are for one picture; a list has its boxes in columns, its answers go to --out")
     queries, left_out = _queries(pictures, box, set_, skip_broken)
     list_left_out(left_out)
-    with open_gallery(gallery) as opened:
+    with open_gallery(gallery) as opened, watching() as watch:
         used = run_of(opened, run, checkpoint)
 
         def answers() -> "Iterator[tuple[Sightings, list[Found]]]":
-            for features in embed_queries(used, queries, device=find_device(device)):
-                yield (
-                    features.sightings,
-                    ask(opened, features, top=top, where=meant, group=group_by, similarity=chain, purpose=purpose),
+            tick, done = watch.stage("searching"), 0
+            workers = used.recipe.training.workers if many else 0
+            for features in embed_queries(used, queries, workers=workers, device=find_device(device)):
+                found = ask(
+                    opened, features, top=top, where=meant, group=group_by, similarity=chain, exact=exact, purpose=purpose
                 )
+                yield features.sightings, found
+                done += len(features)
+                tick(done, len(queries))
 
         if out_ is not None:
             _write(out_, answers())

@@ -14,8 +14,7 @@ import torch
 from clipsenet.errors import Interrupted
 from clipsenet.features import Features
 from clipsenet.gallery.embedding import Embedded, embed, require_run
-from clipsenet.gallery.interface import NOBODY
-from clipsenet.gallery.local import LocalGallery
+from clipsenet.gallery.interface import NOBODY, Gallery
 from clipsenet.gallery.tracks import refuse_repeated_tracks
 from clipsenet.images import PictureError, open_sighting
 from clipsenet.interrupts import Interrupts
@@ -52,7 +51,7 @@ class Ingested:
 def index(
     run: Run,
     sightings: Sightings,
-    gallery: LocalGallery,
+    gallery: Gallery,
     *,
     batch: int = 64,
     workers: int = 0,
@@ -104,7 +103,7 @@ def index(
 class _Work:
     """What is under way: between its reading and its commit each picture's content, and the rows that have the same."""
 
-    def __init__(self, sightings: Sightings, gallery: LocalGallery, interrupts: Interrupts, tick: Tick) -> None:
+    def __init__(self, sightings: Sightings, gallery: Gallery, interrupts: Interrupts, tick: Tick) -> None:
         self.sightings, self.gallery, self.interrupts, self.tick = sightings, gallery, interrupts, tick
         self.done = Ingested()
         self.content: dict[int, str] = {}

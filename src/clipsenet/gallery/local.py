@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -151,6 +152,8 @@ class LocalGallery:
         """
         if top < 1:
             raise UsageError(f"the first {top} answers, wanted 1 or more")
+        if group not in (None, *get_args(Group)):
+            raise UsageError(f"groups by {group!r}: choose from {', '.join(get_args(Group))}")
         with self._used():
             snapshot = self._now()
             query = _checked(query, snapshot.embedding)

@@ -12,7 +12,7 @@ from clipsenet.interrupts import Interrupts
 from clipsenet.reporting import SILENT, Watch
 from clipsenet.runs import Run
 
-BLOCK = 1024
+BLOCK = 512
 """Pictures whose new embeddings are kept at once."""
 
 NAMED = 10

@@ -12,10 +12,11 @@ changes it, and equal vectors are equal. The fast products only choose which row
 rounding to spare.
 """
 
+import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from functools import cache
 
 import numpy as np
 import torch
@@ -138,12 +139,12 @@ def each_chunk(
     """
     turned = torch.from_numpy(query.astype(np.float32).T.copy())
     n = len(snapshot) if rows is None else len(rows)
-    chunk = min(CHUNK, max(BLOCK, -(-n // torch.get_num_threads())))
+    threads = torch.get_num_threads()
+    chunk = min(CHUNK, max(BLOCK, -(-n // threads)))
     buffers = threading.local()
 
     def work(begin: int) -> None:
         if not hasattr(buffers, "block"):
-            torch.set_num_threads(1)
             buffers.block = torch.empty(BLOCK, turned.shape[0])
             buffers.product = torch.empty(BLOCK, turned.shape[1])
             buffers.found = torch.empty(turned.shape[1], chunk)
@@ -159,8 +160,29 @@ def each_chunk(
         look(some, buffers.found[:, : len(some)])
 
     begins = range(0, n, chunk)
-    with _threads(len(begins)) as pool:
-        list(pool.map(work, begins))
+    if threads == 1:
+        for begin in begins:
+            work(begin)
+    else:
+        list(_workers(threads, os.getpid()).map(work, begins))
+
+
+@cache
+def _workers(count: int, process: int) -> ThreadPoolExecutor:
+    """Threads that compute with one thread each, for the whole life of a process.
+
+    Torch's number of threads belongs to the thread that sets it, but new threads begin with the number that was set last.
+    """
+    former, started = torch.get_num_threads(), threading.Barrier(count)
+
+    def begin() -> None:
+        torch.set_num_threads(1)
+        started.wait()
+
+    pool = ThreadPoolExecutor(max_workers=count, thread_name_prefix="gallery", initializer=begin)
+    list(pool.map(lambda _: None, range(count)))
+    torch.set_num_threads(former)
+    return pool
 
 
 def _fill(snapshot: Snapshot, rows: Rows, block: Tensor) -> None:
@@ -176,17 +198,6 @@ def _fill(snapshot: Snapshot, rows: Rows, block: Tensor) -> None:
             else:
                 block[begin:stop] = vectors.index_select(0, torch.from_numpy(some - first))
         begin, number = stop, number + 1
-
-
-@contextmanager
-def _threads(most: int) -> Iterator[ThreadPoolExecutor]:
-    """Threads that compute with one thread each; what others have set for theirs is as it was afterwards."""
-    count = torch.get_num_threads()
-    try:
-        with ThreadPoolExecutor(max_workers=max(1, min(count, most))) as pool:
-            yield pool
-    finally:
-        torch.set_num_threads(count)  # a thread's own number is what the next threads begin with
 
 
 class _Kept:

@@ -22,6 +22,9 @@ from clipsenet.sightings import NO_TIME
 SEGMENT_ROWS = 131_072
 """Rows of the largest segment: 134 MB of 512 halves."""
 
+UNIT = 1e-5
+"""By how much a length may miss 1 without being mended: float32 itself misses it by less."""
+
 FOLDER = "vectors"
 _SUFFIX = {"float16": "f16", "float32": "f32"}
 _TORCH = {"float16": torch.float16, "float32": torch.float32}
@@ -53,7 +56,9 @@ class Layout:
         return self.folder / FOLDER / f"{file:08d}.{_SUFFIX[self.dtype]}"
 
     def stored(self, embeddings: Float[np.ndarray, "n dim"]) -> Float[np.ndarray, "n dim"]:
-        """Vectors as they are kept."""
+        """Vectors as they are kept; those of a network that computes coarsely are brought to length 1."""
+        length = np.linalg.norm(embeddings, axis=1, keepdims=True)
+        embeddings = np.where(np.abs(length - 1) > UNIT, embeddings / length, embeddings)
         kept: Float[np.ndarray, "n dim"] = np.ascontiguousarray(embeddings, dtype=self.dtype)
         return kept
 
