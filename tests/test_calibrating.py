@@ -116,15 +116,25 @@ def test_a_track_is_a_name_under_one_camera() -> None:
     assert len(set(number)) == 4
 
 
-def test_one_picture_and_what_a_search_cannot_tell_count_as_the_mean() -> None:
-    examples, _ = made_up()
+def test_of_one_picture_the_similarity_alone_tells() -> None:
+    examples, truth = made_up()
     calibration = fitted(examples)
     alone = evidence_of(np.array([0.7]), np.array([0]), 1, np.nan)
-    mean = np.array([[0.7, *(one.mean for one in calibration.belief.features[1:])]])
-    assert calibration.probability(alone[None]) == pytest.approx(calibration.probability(mean))
+    near = np.abs(examples.evidence[:, 0] - 0.7) < 0.02
+    p, threshold = calibration.believe(alone[None])
+    assert p == pytest.approx(truth[near].mean(), abs=0.05)
+    assert threshold == calibration.plain.threshold
     assert "1 candidates, calibrated on galleries of 100 to 100" in calibration.warnings(1, tracks=True)[0]
     assert "this gallery has none" in calibration.warnings(100, tracks=False)[0]
     assert calibration.warnings(100, tracks=True) == []
+
+
+def test_a_query_of_unknown_quality_counts_as_one_of_mean_quality() -> None:
+    examples, _ = made_up()
+    calibration = fitted(examples)
+    unknown, mean = examples.evidence[:5].copy(), examples.evidence[:5].copy()
+    unknown[:, 4], mean[:, 4] = np.nan, calibration.belief.features[4].mean
+    assert calibration.probability(unknown) == pytest.approx(calibration.probability(mean))
 
 
 def test_equal_scores_are_accepted_together_or_not_at_all() -> None:

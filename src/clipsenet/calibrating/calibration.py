@@ -65,29 +65,34 @@ class Calibration(Settings):
     fingerprint: str = Field(description="Of its pictures.")
     pictures: tuple[str, ...] = Field(description="A digest of each of its pictures, so that none of them tests it.")
 
-    def probability(
-        self, evidence: Float[np.ndarray, "n features"], expect_absent: float | None = None
-    ) -> Float[np.ndarray, " n"]:
-        """``(n,)`` the probability that each answer is the queried vehicle, 0 to 1.
+    def believe(self, evidence: Float[np.ndarray, "n features"]) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
+        """The probability that each answer is the queried vehicle, and the threshold from which on it is accepted.
 
-        A gallery smaller than any of the calibration's counts as its smallest; what a search cannot tell (NaN) counts as its
-        mean.
+        A gallery smaller than any of the calibration's counts as its smallest. Where nothing stands beside the answer (no gap
+        or no sharpness), the similarity alone tells.
 
         Args:
             evidence: columns as ``evidence.FEATURES``.
-            expect_absent: another share of absent queries; none: the calibration's.
+
+        Returns:
+            ``(n,)`` each, for the calibration's share of absent queries.
+        """
+        values = np.array(evidence, dtype=np.float64)
+        size = FEATURES.index("size")
+        values[:, size] = np.maximum(values[:, size], np.log(self.sizes[0]))
+        bare = np.isnan(values[:, [FEATURES.index("gap"), FEATURES.index("sharpness")]]).any(axis=1)
+        p = np.where(bare, self.plain.probability(values), self.belief.probability(values))
+        return p, np.where(bare, self.plain.threshold, self.belief.threshold)
+
+    def probability(
+        self, evidence: Float[np.ndarray, "n features"], expect_absent: float | None = None
+    ) -> Float[np.ndarray, " n"]:
+        """``(n,)`` as ``believe``, for another share of absent queries where one is given.
 
         Raises:
             UsageError: as ``restated``.
         """
-        return self.restated(self.belief.probability(self.within(evidence)), expect_absent)
-
-    def within(self, evidence: Float[np.ndarray, "n features"]) -> Float[np.ndarray, "n features"]:
-        """The evidence with a gallery smaller than any of the calibration's taken as its smallest."""
-        values = np.array(evidence, dtype=np.float64)
-        size = FEATURES.index("size")
-        values[:, size] = np.maximum(values[:, size], np.log(self.sizes[0]))
-        return values
+        return self.restated(self.believe(evidence)[0], expect_absent)
 
     def restated(self, p: Float[np.ndarray, " n"], expect_absent: float | None) -> Float[np.ndarray, " n"]:
         """Probabilities, or the threshold, for another share of absent queries; verdicts stay as they are.

@@ -79,12 +79,9 @@ class Section:
 
 def judge(examples: Examples, calibration: Calibration) -> Judged:
     """The probability and verdict for each search, in both ways."""
-    evidence = calibration.within(examples.evidence)
-    ways = []
-    for one in (calibration.belief, calibration.plain):
-        p = one.probability(evidence)
-        ways.append(Believed(p, p >= one.threshold))
-    return Judged(examples, *ways)
+    p, threshold = calibration.believe(examples.evidence)
+    plain = calibration.plain.probability(examples.evidence)
+    return Judged(examples, Believed(p, p >= threshold), Believed(plain, plain >= calibration.plain.threshold))
 
 
 def join_judged(parts: list[Judged]) -> Judged:
