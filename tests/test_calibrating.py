@@ -287,6 +287,8 @@ def test_intervals_draw_whole_vehicles() -> None:
     examples, _ = made_up(400)
     calibration = fitted(examples)
     four = examples[np.tile(np.arange(400), 4)]
+    (plain,) = sections(judge(examples, calibration), 0.5, draws=0)
+    assert plain.rank_1 == pytest.approx(examples.right.sum() / examples.present.sum())
     (once,), (often,) = (sections(judge(one, calibration), 0.5, draws=100) for one in (examples, four))
     assert often.intervals["calibrated"]["brier"] == pytest.approx(once.intervals["calibrated"]["brier"])
     low, high = once.intervals["difference"]["brier"]

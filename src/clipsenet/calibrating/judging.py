@@ -66,6 +66,7 @@ class Section:
     Attributes:
         title: which.
         searches, absent: how many, and of how many the vehicle was absent.
+        rank_1: the share of right first answers where it was present: no verdict can find more.
         figures: way (``CALIBRATED``, ``PLAIN``, ``DIFFERENCE``) to figure to value.
         intervals: the same with 95 % intervals.
     """
@@ -73,6 +74,7 @@ class Section:
     title: str
     searches: int
     absent: int
+    rank_1: float
     figures: dict[str, dict[str, float]]
     intervals: dict[str, dict[str, Interval]]
 
@@ -151,7 +153,10 @@ def _section(title: str, judged: Judged, rows: Bool[np.ndarray, " n"], absent_sh
         for way in (CALIBRATED, PLAIN, DIFFERENCE)
     }
     absent = int((~examples.present).sum())
-    return Section(title, len(examples), absent, figures(None), bounds if draws else {})
+    weight = weigh(examples.present, examples.size, absent_share)
+    there = weight[examples.present].sum()
+    rank_1 = float(weight[examples.right].sum() / there) if there else float("nan")
+    return Section(title, len(examples), absent, rank_1, figures(None), bounds if draws else {})
 
 
 def _draws(examples: Examples, draws: int) -> list[Float[np.ndarray, " n"]]:

@@ -60,7 +60,8 @@ def print_judgement(
     ways = (CALIBRATED, PLAIN, DIFFERENCE)
     for one in parts:
         at = "all sizes" if one.title == "all" else f"galleries of {one.title}{_outside(calibration, int(one.title))}"
-        out.print(f"{at}: {one.searches} searches, in {one.absent} the vehicle is absent", markup=False)
+        right = "" if math.isnan(one.rank_1) else f"; where it is present, the first answer is right in {one.rank_1:.3f}"
+        out.print(f"{at}: {one.searches} searches, in {one.absent} the vehicle is absent{right}", markup=False)
         rows = [
             (title, *(_figure(one.figures[way][name], one.intervals.get(way, {}).get(name), way == DIFFERENCE) for way in ways))
             for name, title in TITLES.items()
