@@ -91,7 +91,7 @@ def figures_of(
         "f1": f1,
         "tnr": tnr,
         "f1_tnr": 0.7 * f1 + 0.3 * tnr,
-        "false_alarms": 1 - tnr,
+        "false_alarms": float(weight[~present & accepted].sum() / gone) if gone else float("nan"),
         "misses": float((there - tp) / there) if there else float("nan"),
     }
 
