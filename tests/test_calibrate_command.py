@@ -221,6 +221,7 @@ def test_what_cannot_be_calibrated_is_explained(
         (("--sizes", "10,x"), 2, "wanted whole numbers from 1"),
         (("--expect-absent", "1"), 1, "has no validation part"),
         (("--folds", "2", "--judge-only"), 2, "leave one of them out"),
+        (("--goal", "f1+tnr", "--judge-only"), 2, "--goal with --judge-only"),
         (("--set", "model.dim=3"), 2, "calibrate takes data.* only"),
     ):
         result = run(*base, *words)

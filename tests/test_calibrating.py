@@ -125,6 +125,7 @@ def test_of_one_picture_the_similarity_alone_tells() -> None:
     assert p == pytest.approx(truth[near].mean(), abs=0.05)
     assert threshold == calibration.plain.threshold
     assert "1 candidates, calibrated on galleries of 100 to 100" in calibration.warnings(1, tracks=True)[0]
+    assert [len(calibration.warnings(size, tracks=True)) for size in (80, 95, 100, 105, 120)] == [1, 0, 0, 0, 1]
     assert "this gallery has none" in calibration.warnings(100, tracks=False)[0]
     assert calibration.warnings(100, tracks=True) == []
 

@@ -17,6 +17,9 @@ from clipsenet.settings import Settings
 FORMAT = 1
 NAME = "calibration.json"
 
+NEAR = 1.1
+"""A gallery that is at most so many times as large as those learned from, or as small, is told no stranger to them."""
+
 
 class Weighed(Settings):
     """One feature in a curve."""
@@ -120,7 +123,7 @@ class Calibration(Settings):
         """
         found = []
         low, high = self.sizes[0], self.sizes[-1]
-        if not low <= candidates <= high:
+        if not low / NEAR <= candidates <= high * NEAR:
             found.append(
                 f"{candidates} candidates, calibrated on galleries of {low} to {high}: the confidence is a guess there"
             )

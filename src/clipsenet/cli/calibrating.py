@@ -22,10 +22,12 @@ def calibrate(
     run: RunFolder,
     data: Data,
     benchmark: Annotated[str | None, typer.Option(help="The reader; none: the recipe's.")] = None,
-    goal: Annotated[str, typer.Option(help="f1+tnr, or false-alarms<=1%: what the threshold is for.")] = "f1+tnr",
+    goal: Annotated[
+        str | None, typer.Option(help="f1+tnr (none: this one), or false-alarms<=1%: what the threshold is for.")
+    ] = None,
     expect_absent: Annotated[
-        float, typer.Option(help="The share of queries whose vehicle is not in the gallery, 0 to below 1.")
-    ] = 0.5,
+        float | None, typer.Option(help="The share of queries whose vehicle is not in the gallery, 0 to below 1; none: 0.5.")
+    ] = None,
     similarity: Annotated[str, typer.Option(metavar="CHAIN", help="By which galleries will be searched.")] = "cosine",
     sizes: Sizes = None,
     test_sizes: Annotated[
@@ -72,10 +74,15 @@ def calibrate(
     from clipsenet.trials import all_against_all
 
     use_threads(threads)
-    wanted, chain = parse_goal(goal), Chain.parse(similarity)
+    wanted, chain = parse_goal(goal or "f1+tnr"), Chain.parse(similarity)
+    share = 0.5 if expect_absent is None else expect_absent
     learned_sizes, judged_sizes = _sizes(sizes, "--sizes"), _sizes(test_sizes, "--test-sizes")
-    if folds and judge_only:
-        raise UsageError("--folds with --judge-only: folds learn anew; leave one of them out")
+    learning = {"--folds": folds or None, "--goal": goal, "--expect-absent": expect_absent, "--sizes": sizes}
+    given = [option for option, value in learning.items() if value is not None]
+    if judge_only and given:
+        raise UsageError(
+            f"{given[0]} with --judge-only: the calibration that is there is judged as it is; leave one of them out"
+        )
     opened = open_run(run, checkpoint)
     found = _benchmark(opened, data, benchmark, set_, skip_broken, both=not (folds or judge_only))
     notes: list[str] = []
@@ -99,11 +106,11 @@ def calibrate(
         if folds:
             asked = part("test")
             judged = judge_nested(
-                asked, chain, wanted, folds=folds, expect_absent=expect_absent, sizes=learned_sizes, seed=seed, watch=watch
+                asked, chain, wanted, folds=folds, expect_absent=share, sizes=learned_sizes, seed=seed, watch=watch
             )
             source = asked.source(chain)
             examples = asked.search(chain, learned_sizes or sizes_up_to(asked.largest), seed, watch)
-            calibration = fit(examples, source, wanted, expect_absent)
+            calibration = fit(examples, source, wanted, share)
             calibration.save(run)
         else:
             if judge_only:
@@ -116,7 +123,7 @@ def calibrate(
                 learned = part("validation")
                 at = learned_sizes or sizes_up_to(learned.largest)
                 source = learned.source(chain)
-                calibration = fit(learned.search(chain, at, seed, watch), source, wanted, expect_absent)
+                calibration = fit(learned.search(chain, at, seed, watch), source, wanted, share)
                 calibration.save(run)
             if not found.trials:
                 raise ClipsenetError(
