@@ -212,6 +212,12 @@ class Chain:
         """Whether a query's result depends on the other queries."""
         return any(step.transductive for step in (*self.transforms, self.similarity))
 
+    def alone(self) -> "Chain":
+        """The chain for one query at a time: nobody else is a neighbour."""
+        if isinstance(self.similarity, KReciprocal):
+            return Chain(self.transforms, self.similarity.model_copy(update={"queries": "alone"}))
+        return self
+
     def __str__(self) -> str:
         """The chain with all its parameters, as ``parse`` reads it."""
         return " + ".join(_written(step) for step in (*self.transforms, self.similarity))

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from clipsenet.cli.calibrating import calibrate
 from clipsenet.cli.comparing import compare as compare_runs
 from clipsenet.cli.figuring import confusion, curves, embedding, groups, history, maps, ranks, slices
 from clipsenet.cli.gallery import index
@@ -42,7 +43,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for _verb in (train, evaluate, embed, compare, inspect, describe, toy, synthesize, sheet, ablate, report, search):
+for _verb in (train, evaluate, embed, compare, inspect, describe, toy, synthesize, sheet, ablate, report, search, calibrate):
     app.command()(_verb)
 app.command("list")(list_)
 bench_app = typer.Typer(help="Measure: speed and memory, as ratios to a reference in the same run.", no_args_is_help=True)

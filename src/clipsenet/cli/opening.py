@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from clipsenet.errors import UsageError
+from clipsenet.errors import ClipsenetError, UsageError
 
 if TYPE_CHECKING:
     from clipsenet.broken import Part
+    from clipsenet.calibrating.calibration import Calibration
     from clipsenet.datasets import DataSettings
     from clipsenet.protocol import Benchmark
     from clipsenet.runs import Run
@@ -46,6 +47,27 @@ def open_benchmark(settings: "DataSettings", data: Path, parts: Sequence["Part"]
     found, left_out = check_benchmark(choose("benchmark", settings.benchmark, DATASETS)(data, settings), parts, skip_broken)
     list_left_out(left_out)
     return found
+
+
+def usable_calibration(folder: Path, run_id: str, similarity: str, none: str) -> "tuple[Calibration | None, str]":
+    """The calibration of a run's folder, or none, and then why there is no verdict.
+
+    Args:
+        folder: of the run.
+        run_id: of the embeddings.
+        similarity: the chain that is searched by.
+        none: what to say where there is none.
+    """
+    from clipsenet.calibrating.calibration import load_calibration, require_calibrated
+
+    found = load_calibration(folder)
+    if found is None:
+        return None, none
+    try:
+        require_calibrated(found, run_id, similarity)
+    except ClipsenetError as error:
+        return None, f"no verdict: {error}"
+    return found, ""
 
 
 def list_left_out(reasons: Sequence[str]) -> None:

@@ -21,5 +21,8 @@ CheckpointName = Annotated[
 LeaveOut = Annotated[
     list[str] | None, typer.Option("--leave-out", metavar="COLUMN=VALUE", help="Without these pictures; may be repeated.")
 ]
+ExpectAbsent = Annotated[
+    float | None, typer.Option(help="Restate confidences for this share of queries whose vehicle is absent; verdicts stay.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print as JSON.")]
 GalleryFolder = Annotated[Path, typer.Argument(metavar="GALLERY", help="A gallery's folder.")]

@@ -9,17 +9,20 @@ import typer
 
 from clipsenet.cli.filters import Cameras, Since, Until, Where, filter_of
 from clipsenet.cli.gallery import read_pictures
-from clipsenet.cli.opening import list_left_out, print_json, use_threads
-from clipsenet.cli.options import AsJson, CheckpointName, Device, GalleryFolder, Set, SkipBroken, Threads
+from clipsenet.cli.opening import list_left_out, print_json, usable_calibration, use_threads
+from clipsenet.cli.options import AsJson, CheckpointName, Device, ExpectAbsent, GalleryFolder, Set, SkipBroken, Threads
 from clipsenet.errors import UsageError
 
 if TYPE_CHECKING:
+    from clipsenet.calibrating.calibration import Calibration
     from clipsenet.gallery.hits import Found
     from clipsenet.sightings import Sightings
 
 LISTS = (".csv", ".parquet", ".pq")
 
 NO_VERDICT = "no verdict: these are similarities only; which of them mean 'the same vehicle' is not calibrated for this run"
+
+SURENESS = "confidence is the chance that a picture shows the queried vehicle; that of the first was calibrated"
 
 
 def search(
@@ -41,6 +44,7 @@ def search(
         str, typer.Option(metavar="CHAIN", help="cosine, or one such as k-reciprocal, among the first 1,000 by cosine.")
     ] = "cosine",
     exact: Annotated[bool, typer.Option("--exact", help="Compare all, and leave an index of neighbours aside.")] = False,
+    expect_absent: ExpectAbsent = None,
     purpose: Annotated[str, typer.Option(metavar="TEXT", help="Why; kept in the gallery's audit.")] = "",
     out_: Annotated[
         Path | None, typer.Option("--out", metavar="FILE", help="Write the answers to a .csv or .parquet file.")
@@ -73,37 +77,51 @@ def search(
     list_left_out(left_out)
     with open_gallery(gallery) as opened, watching() as watch:
         used = run_of(opened, run, checkpoint)
+        calibration, why_not = usable_calibration(used.folder, used.id, str(chain.alone()), NO_VERDICT)
+        if calibration is None and expect_absent is not None:
+            raise UsageError(f"--expect-absent {expect_absent:g} restates a confidence, and there is none; {why_not}")
 
         def answers() -> "Iterator[tuple[Sightings, list[Found]]]":
             tick, done = watch.stage("searching"), 0
             workers = used.recipe.training.workers if many else 0
             for features in embed_queries(used, queries, workers=workers, device=find_device(device)):
                 found = ask(
-                    opened, features, top=top, where=meant, group=group_by, similarity=chain, exact=exact, purpose=purpose
+                    opened,
+                    features,
+                    top=top,
+                    where=meant,
+                    group=group_by,
+                    similarity=chain,
+                    exact=exact,
+                    purpose=purpose,
+                    calibration=calibration,
+                    expect_absent=expect_absent,
                 )
                 yield features.sightings, found
                 done += len(features)
                 tick(done, len(queries))
 
         if out_ is not None:
-            _write(out_, answers())
+            _write(out_, answers(), calibration, why_not)
             return
         ((_, (found,)),) = answers()
     if json_:
         hits = [asdict(hit) for hit in found.hits]
-        facts = {"similarity": found.similarity, "candidates": found.candidates, "exact": found.exact, "verdict": None}
+        verdict = None if found.verdict is None else asdict(found.verdict)
+        facts = {"similarity": found.similarity, "candidates": found.candidates, "exact": found.exact, "verdict": verdict}
         print_json({"query": queries.file(0), "run_id": used.id, **facts, "answers": hits})
         return
-    _print(found)
+    _print(found, why_not)
 
 
-def _print(found: "Found") -> None:
+def _print(found: "Found", why_not: str) -> None:
     from clipsenet.console import out, print_rows
 
     rows = [
         (
             str(hit.place),
             f"{hit.similarity:.3f}",
+            *([] if hit.confidence is None else [f"{hit.confidence:.3f}"]),
             hit.camera or "unknown",
             hit.time or "unknown",
             hit.track or "none",
@@ -111,10 +129,17 @@ def _print(found: "Found") -> None:
         )
         for hit in found.hits
     ]
-    print_rows(("place", "similarity", "camera", "time", "track", "picture"), rows)
+    sure = [] if found.verdict is None else ["confidence"]
+    print_rows(("place", "similarity", *sure, "camera", "time", "track", "picture"), rows)
     how = "all compared" if found.exact else "found by an index of neighbours, which may miss some"
     out.print(f"similarity: {found.similarity}; {found.candidates} sightings searched, {how}", markup=False)
-    out.print(NO_VERDICT, markup=False)
+    if found.verdict is None:
+        out.print(why_not, markup=False)
+        return
+    out.print(SURENESS, markup=False)
+    for warning in found.verdict.warnings:
+        out.print(f"warning: {warning}", markup=False)
+    out.print(f"verdict: {found.verdict}", markup=False)
 
 
 def _queries(pictures: Path, box: str | None, set_: list[str] | None, skip_broken: bool) -> "tuple[Sightings, list[str]]":
@@ -135,11 +160,14 @@ def _queries(pictures: Path, box: str | None, set_: list[str] | None, skip_broke
     return queries, []
 
 
-def _write(path: Path, answers: "Iterator[tuple[Sightings, list[Found]]]") -> None:
+def _write(
+    path: Path, answers: "Iterator[tuple[Sightings, list[Found]]]", calibration: "Calibration | None", why_not: str
+) -> None:
     """The answers of many queries as one table, block by block; the file is whole or not there."""
     from clipsenet.console import out
     from clipsenet.gallery.tabulating import write_answers
 
     queries, rows = write_answers(path, answers)
     out.print(f"{queries} queries, {rows} answers in {path}", markup=False)
-    out.print(NO_VERDICT, markup=False)
+    told = f"verdicts: accepted from {calibration.belief.threshold:.3f} on, for {calibration.goal}" if calibration else why_not
+    out.print(told, markup=False)

@@ -1,12 +1,13 @@
 """Commands that use a run: evaluate, embed, compare."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from clipsenet.cli.opening import list_left_out, open_benchmark, open_run, print_json, use_threads
-from clipsenet.cli.options import AsJson, CheckpointName, Data, Device, RunFolder, Set, SkipBroken, Threads
+from clipsenet.cli.opening import list_left_out, open_benchmark, open_run, print_json, usable_calibration, use_threads
+from clipsenet.cli.options import AsJson, CheckpointName, Data, Device, ExpectAbsent, RunFolder, Set, SkipBroken, Threads
 from clipsenet.errors import UsageError
 from clipsenet.files import write_text
 from clipsenet.sightings import UNKNOWN
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from jaxtyping import Int
 
     from clipsenet.runs import Run
+
+NO_VERDICT = "no verdict: what similarity means 'the same vehicle' is not calibrated for this run"
 
 
 def evaluate(
@@ -229,14 +232,20 @@ def compare(
     a: Annotated[Path, typer.Argument(metavar="A.jpg")],
     b: Annotated[Path, typer.Argument(metavar="B.jpg")],
     checkpoint: CheckpointName = None,
+    expect_absent: ExpectAbsent = None,
     json_: AsJson = False,
     device: Device = "auto",
     threads: Threads = None,
 ) -> None:
-    """The similarity of two pictures."""
+    """The similarity of two pictures, and whether they show one vehicle, where that is calibrated."""
+    import numpy as np
+
+    from clipsenet.calibrating.deciding import Looked, Shown, decide
+    from clipsenet.chain import PLAIN
     from clipsenet.console import out
     from clipsenet.devices import find_device
     from clipsenet.features import extract
+    from clipsenet.quality import measure_qualities
     from clipsenet.sightings import Sightings
 
     use_threads(threads)
@@ -244,9 +253,24 @@ def compare(
     pair = Sightings.of([str(a), str(b)])
     features = extract(opened.model, pair, opened.test_transform, opened.id, dim=opened.dim, device=find_device(device))
     similarity = float(features.embeddings[0] @ features.embeddings[1])
+    calibration, why_not = usable_calibration(run, opened.id, str(PLAIN), NO_VERDICT)
+    verdict = None
+    if calibration is not None:
+        quality, _ = measure_qualities(pair[np.array([0])])
+        looked = Looked(np.array([similarity]), np.array([0]), 1, float(quality[0]), tracks=True)
+        _, verdict = decide(calibration, looked, [Shown(0, similarity, 0)], expect_absent)
+    elif expect_absent is not None:
+        raise UsageError(f"--expect-absent {expect_absent:g} restates a confidence, and there is none; {why_not}")
     if json_:
-        print_json({"cosine": similarity, "verdict": None, "labels_told": 0, "run_id": opened.id})
+        told = None if verdict is None else asdict(verdict)
+        print_json({"cosine": similarity, "verdict": told, "labels_told": 0, "run_id": opened.id})
         return
     _say_labels(opened, opened.model.place_rows(pair))
     out.print(f"cosine similarity {similarity:.4f} (run {opened.id[:16]}, checkpoint {opened.checkpoint})", markup=False)
-    out.print("no verdict: what similarity means 'the same vehicle' is not calibrated for this run", markup=False)
+    for warning in () if verdict is None else verdict.warnings:
+        out.print(f"warning: {warning}", markup=False)
+    if verdict is None:
+        out.print(why_not, markup=False)
+        return
+    said = "the same vehicle" if verdict.seen else "not believed to be the same vehicle"
+    out.print(f"verdict: {said}; {verdict.grounds}", markup=False)

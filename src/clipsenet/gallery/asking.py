@@ -6,12 +6,15 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from clipsenet.chain import PLAIN, Chain, KReciprocal
+from clipsenet.calibrating.calibration import Calibration, require_calibrated
+from clipsenet.calibrating.evidence import FIRST
+from clipsenet.chain import PLAIN, Chain
 from clipsenet.errors import ClipsenetError
 from clipsenet.features import Features, extract
+from clipsenet.gallery.believing import with_verdicts
 from clipsenet.gallery.embedding import require_run
 from clipsenet.gallery.hits import Box, Found, Hit, hits_of
-from clipsenet.gallery.interface import EVERYTHING, NOBODY, Filter, Group
+from clipsenet.gallery.interface import EVERYTHING, NOBODY, Answer, Filter, Group
 from clipsenet.gallery.local import LocalGallery
 from clipsenet.runs import Run
 from clipsenet.sightings import WHOLE, Sightings
@@ -28,6 +31,8 @@ def ask(
     similarity: Chain = PLAIN,
     exact: bool = False,
     purpose: str = "",
+    calibration: Calibration | None = None,
+    expect_absent: float | None = None,
 ) -> list[Found]:
     """Search for each query by itself, and record it in the gallery's audit before it is answered.
 
@@ -41,27 +46,24 @@ def ask(
         similarity: beside the plain cosine a chain, applied among the first ``CANDIDATES`` by cosine.
         exact: whether an index of neighbours is left aside.
         purpose: for the audit.
+        calibration: gives confidences and a verdict, from the first ``FIRST`` pictures; none: similarities only.
+        expect_absent: the share of queries whose vehicle is not in the gallery; none: the calibration's.
 
     Raises:
-        ClipsenetError: embeddings of another run, a filter that leaves nothing, a column that does not exist, an audit
-            that cannot be written.
+        ClipsenetError: embeddings of another run, a calibration of another run or similarity, a filter that leaves nothing, a
+            column that does not exist, an audit that cannot be written.
     """
     if query.run_id != gallery.embedding.run_id:
         raise ClipsenetError(
             f"a query of run {query.run_id[:16]} for a gallery of run {gallery.embedding.run_id[:16]}: similarities between "
             "two runs mean nothing; embed the query with the gallery's run"
         )
-    chain = _alone(similarity)
-    if chain.plain:
-        answer = gallery.search(query.embeddings, top=top, where=where, group=group, exact=exact)
-        ranked = list(zip(answer.ids, answer.similarity, strict=True))
-        words = "cosine with the track's mean vector" if group == "track" else "cosine"
-    else:
-        answer = gallery.search(query.embeddings, top=max(top, CANDIDATES), where=where, exact=exact)
-        ranked = [
-            _reranked(gallery, query[np.array([row])], ids[ids != NOBODY], chain, top, group)
-            for row, ids in enumerate(answer.ids)
-        ]
+    chain = similarity.alone()
+    if calibration is not None:
+        require_calibrated(calibration, query.run_id, str(chain))
+    ranked, answer = _ranked(gallery, query, chain, top, where, group, exact)
+    words = "cosine with the track's mean vector" if group == "track" else "cosine"
+    if not chain.plain:
         count = min(max(top, CANDIDATES), answer.candidates)
         words = f"{chain}, among the first {count} of {answer.candidates} by cosine, one query at a time"
     found_ids = [ids[ids != NOBODY] for ids, _ in ranked]
@@ -76,7 +78,11 @@ def ask(
         hits = list(hits_of(part, ids[:count].tolist(), values[:count].tolist()))
         found.append(Found(hits, words, answer.candidates, answer.exact))
         start += count
-    return found
+    if calibration is None:
+        return found
+    looked = ranked if group is None and top == FIRST else _ranked(gallery, query, chain, FIRST, where, None, exact)[0]
+    first = [(ids[ids != NOBODY], values[ids != NOBODY]) for ids, values in looked]
+    return with_verdicts(gallery, query, found, first, calibration, group=group, expect_absent=expect_absent)
 
 
 def search_picture(
@@ -92,6 +98,7 @@ def search_picture(
     similarity: Chain = PLAIN,
     exact: bool = False,
     purpose: str = "",
+    calibration: Calibration | None = None,
 ) -> list[Hit]:
     """Where else was this vehicle? From a picture to the sightings most alike; the search is recorded in the audit.
 
@@ -107,6 +114,7 @@ def search_picture(
         similarity: as ``ask`` has it.
         exact: whether an index of neighbours is left aside.
         purpose: for the audit.
+        calibration: of the run, as ``load_calibration`` reads it: each answer then has its confidence.
 
     Raises:
         ClipsenetError: as ``ask``; a picture that cannot be used; another run than the gallery's, or none where it lay.
@@ -115,7 +123,17 @@ def search_picture(
     require_run(gallery, run)
     sightings = Sightings.of([str(Path(picture).absolute())], box=[box or WHOLE])
     query = extract(run.model, sightings, run.test_transform, run.id, dim=run.dim, device=device)
-    (found,) = ask(gallery, query, top=top, where=where, group=group, similarity=similarity, exact=exact, purpose=purpose)
+    (found,) = ask(
+        gallery,
+        query,
+        top=top,
+        where=where,
+        group=group,
+        similarity=similarity,
+        exact=exact,
+        purpose=purpose,
+        calibration=calibration,
+    )
     return found.hits
 
 
@@ -141,11 +159,18 @@ def run_of(gallery: LocalGallery, folder: Path | None = None, checkpoint: str | 
     return run
 
 
-def _alone(chain: Chain) -> Chain:
-    """The chain for one query at a time: nobody else is a neighbour."""
-    if isinstance(chain.similarity, KReciprocal):
-        return Chain(chain.transforms, chain.similarity.model_copy(update={"queries": "alone"}))
-    return chain
+def _ranked(
+    gallery: LocalGallery, query: Features, chain: Chain, top: int, where: Filter, group: Group | None, exact: bool
+) -> tuple[list[tuple[np.ndarray, np.ndarray]], Answer]:
+    """Ids and similarities for each query, and what the search by cosine says of itself."""
+    if chain.plain:
+        answer = gallery.search(query.embeddings, top=top, where=where, group=group, exact=exact)
+        return list(zip(answer.ids, answer.similarity, strict=True)), answer
+    answer = gallery.search(query.embeddings, top=max(top, CANDIDATES), where=where, exact=exact)
+    ranked = [
+        _reranked(gallery, query[np.array([row])], ids[ids != NOBODY], chain, top, group) for row, ids in enumerate(answer.ids)
+    ]
+    return ranked, answer
 
 
 def _reranked(

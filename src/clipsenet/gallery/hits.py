@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from clipsenet.calibrating.deciding import Verdict
 from clipsenet.sightings import NO_TIME, WHOLE, Sightings
 from clipsenet.tables import time_text
 
@@ -21,6 +22,7 @@ class Hit:
         box: x, y, width, height in that; none for all of it.
         camera, track, vehicle: empty where nobody said it.
         time: in UTC, empty where nobody said it.
+        confidence: the probability that it is the queried vehicle, 0 to 1; none without a calibration.
     """
 
     place: int
@@ -32,6 +34,7 @@ class Hit:
     time: str
     track: str
     vehicle: str
+    confidence: float | None = None
 
 
 @dataclass(frozen=True)
@@ -43,12 +46,14 @@ class Found:
         similarity: what the numbers are, in words.
         candidates: how many sightings the filter left.
         exact: whether every one of them was compared.
+        verdict: whether the first is believed; none without a calibration.
     """
 
     hits: list[Hit]
     similarity: str
     candidates: int
     exact: bool
+    verdict: Verdict | None = None
 
 
 def hits_of(sightings: Sightings, ids: Sequence[int], values: Sequence[float]) -> Iterator[Hit]:

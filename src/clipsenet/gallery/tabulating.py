@@ -28,9 +28,12 @@ SCHEMA = pa.schema(
         ("measure", pa.string()),
         ("candidates", pa.int64()),
         ("exact", pa.bool_()),
+        ("confidence", pa.float32()),
+        ("seen", pa.bool_()),
     ]
 )
-"""``measure`` says what the similarity is; boxes are x,y,width,height, empty for the whole picture."""
+"""``measure`` says what the similarity is; boxes are x,y,width,height, empty for the whole picture. ``confidence`` and
+``seen``, the verdict on the query, are empty without a calibration."""
 
 Answers = Iterable[tuple[Sightings, list[Found]]]
 
@@ -91,4 +94,6 @@ def _rows(queries: Sightings, number: int, found: Found) -> Iterator[dict[str, A
             "measure": found.similarity,
             "candidates": found.candidates,
             "exact": found.exact,
+            "confidence": hit.confidence,
+            "seen": None if found.verdict is None else found.verdict.seen,
         }
