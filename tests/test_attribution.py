@@ -164,6 +164,15 @@ def test_a_trunk_without_places_is_refused() -> None:
         activation_maps(model, pictures(), torch.full((3,), -1))
 
 
+@pytest.mark.parametrize("trunk", ["mvitv2_tiny", "pit_ti_224"])
+def test_a_trunk_that_merges_its_patches_says_so(trunk: str) -> None:
+    model = make_model(BaselineSettings.model_validate({"trunk": trunk, "pooling": "own"}), (224, 224)).eval()
+    none = torch.full((1,), -1)
+    assert model(torch.randn(1, 3, 224, 224), none).shape == (1, model.dim)
+    with pytest.raises(UsageError, match="no activation map"):
+        activation_maps(model, torch.randn(1, 3, 224, 224), none)
+
+
 def test_the_strongest_pixels_are_so_many_and_the_strongest() -> None:
     maps = torch.arange(200.0).view(2, 10, 10)
     mask = strongest(maps, 0.2)

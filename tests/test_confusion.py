@@ -40,6 +40,8 @@ def test_first_answers_are_counted() -> None:
 def test_without_a_list_of_lookalikes_nothing_is_said_of_them() -> None:
     found = confuse(made([10, 12, 13, 60, 12, 90]))
     assert (found.lookalikes, found.chance, found.alike) == (None, None, {})
+    empty = confuse(made([10, 12, 13, 60, 12, 90], ["", "", ""]))
+    assert (empty.lookalikes, empty.chance) == (None, None), "a column that says nothing"
     right = confuse(made([0, 45, 90, 1, 46, 89], ["b", "a", ""]))
     assert (right.wrong, right.lookalikes, right.chance) == (0, 0, None)
 
@@ -47,6 +49,7 @@ def test_without_a_list_of_lookalikes_nothing_is_said_of_them() -> None:
 def test_lookalikes_stand_beside_each_other_and_are_framed(tmp_path: Path) -> None:
     found = confuse(made([10, 12, 13, 60, 12, 90], ["b", "a", ""]))
     assert choose_confused(found) == ["a", "b", "c"]
+    assert found.matrix(["a", "b", "c"]).tolist() == [[0, 1, 0], [0, 1, 0], [0, 1, 0]]
     assert choose_confused(found, most=2) == ["a", "b"]
     draw_confusion(found, tmp_path / "framed.png", caption="by what")
     unknown = confuse(made([10, 12, 13, 60, 12, 90]))
@@ -59,6 +62,20 @@ def test_lookalikes_stand_beside_each_other_and_are_framed(tmp_path: Path) -> No
     assert orange[1].sum() == 0
     with pytest.raises(ClipsenetError, match="no confusion to show: all 3 queries"):
         draw_confusion(confuse(made([0, 45, 90, 1, 46, 89])), tmp_path / "none.png")
+
+
+def test_lookalikes_may_stand_on_any_of_a_vehicles_rows_and_names_may_hold_dollars(tmp_path: Path) -> None:
+    pictures = Sightings.of(
+        ["1", "2", "3"], vehicle=["a", "a", "b"], camera=["0", "1", "1"], extra={"lookalikes": ["", "b c", "a"]}
+    )
+    assert known_lookalikes(pictures) == {"a": frozenset({"b", "c"}), "b": frozenset({"a"})}
+    vehicle = ["$x_$", "b$^", "c", "$x_$", "b$^", "c"]
+    named = Sightings.of([f"{n}.jpg" for n in range(6)], vehicle=vehicle, camera=["0"] * 3 + ["1"] * 3)
+    turn = np.radians([10, 12, 13, 60, 12, 90])
+    vectors = np.stack([np.cos(turn), np.sin(turn)], axis=1).astype(np.float32)
+    trial = Trial(np.arange(3), np.arange(3, 6))
+    found = search(Features(named, vectors, "made"), (trial,), Protocol())["same-camera"]
+    draw_confusion(confuse(found), tmp_path / "dollars.png", caption="a $strange_ name")
 
 
 def test_known_lookalikes_of_drawn_vehicles(drawn_vehicles: Path) -> None:

@@ -1,5 +1,6 @@
 """Covering parts of pictures, where plates are, and the audit that rests on it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +10,12 @@ from PIL import Image
 from torch import nn
 
 from clipsenet.covering import NOWHERE, Cover, elsewhere, plate_boxes
-from clipsenet.errors import ClipsenetError
+from clipsenet.errors import ClipsenetError, UsageError
 from clipsenet.features import Features, extract
 from clipsenet.plates import _mask, audit_plates
 from clipsenet.protocol import Benchmark, Protocol, fingerprint
 from clipsenet.runs import Run
-from clipsenet.sightings import Sightings, Trial
+from clipsenet.sightings import Labels, Sightings, Trial
 
 
 def test_plates_are_read_where_they_are_told() -> None:
@@ -109,7 +110,40 @@ def test_the_audit_finds_a_network_that_reads_plates(plated: Benchmark, toy_run:
     assert found["cost"]["R1"]["difference"] == pytest.approx(1 - found["scores"]["plates covered"]["R1"])
     low, high = found["cost"]["R1"]["interval"]
     assert low <= found["cost"]["R1"]["difference"] <= high
-    assert 0 <= found["shares"]["appearance"]["share"] <= 1
+    assert found["covered"] == 8
+
+
+@pytest.mark.parametrize(("where", "share"), [((24, 30, 12, 20), 1.0), ((0, 6, 0, 8), 0.0), ((24, 30, 16, 24), 0.5)])
+def test_the_share_of_a_map_on_the_plate(
+    plated: Benchmark, toy_run: Run, monkeypatch: pytest.MonkeyPatch, where: tuple[int, int, int, int], share: float
+) -> None:
+    """Heat on the plate alone, away from it, and half beside it; what is below 0 counts for nothing."""
+    heat = torch.full((1, 32, 32), -1.0)
+    heat[:, where[0] : where[1], where[2] : where[3]] = 2.0
+    size = toy_run.recipe.images.size
+    large = torch.nn.functional.interpolate(heat[None], size)[0]
+    monkeypatch.setattr("clipsenet.plates.activation_maps", lambda *_: {"appearance": large})
+    features = extract(toy_run.model, plated.test, toy_run.test_transform, toy_run.id, dim=toy_run.dim)
+    found = audit_plates(toy_run, plated, features, np.full(8, -1))
+    assert found is not None
+    assert found["shares"]["appearance"]["share"] == pytest.approx(share, abs=1e-6)
+
+
+def test_a_trunk_without_places_and_plates_without_room(
+    plated: Benchmark, toy_run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise UsageError("this trunk's features have no places")
+
+    monkeypatch.setattr("clipsenet.plates.activation_maps", refuse)
+    features = extract(toy_run.model, plated.test, toy_run.test_transform, toy_run.id, dim=toy_run.dim)
+    found = audit_plates(toy_run, plated, features, np.full(8, -1))
+    assert found is not None
+    assert (found["shares"], found["no_maps"]) == ({}, "this trunk's features have no places")
+    test = replace(plated.test, extra={"plate": Labels.from_texts(["0 0 32 32"] * 8)})
+    full = audit_plates(toy_run, replace(plated, test=test), features, np.full(8, -1))
+    assert full is not None
+    assert (full["covered"], full["without_room"], full["cost"]) == (0, 8, {})
 
 
 def test_a_list_without_plates_is_not_audited(toy_benchmark: Benchmark, toy_run: Run) -> None:

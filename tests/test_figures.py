@@ -144,6 +144,8 @@ def test_no_two_runs_have_one_name() -> None:
     assert own_names(["a", "b", "c"], folders) == ["a", "b", "c"]
     assert own_names(["a", "a"], folders[:2]) == ["first", "second"]
     assert own_names(["a", "b", "a"], folders) == ["x/first", "x/second", "y/first"]
+    deep = [Path("/home/ann/one/seed-0"), Path("/home/ann/two/seed-0")]
+    assert own_names(["a", "a"], deep) == ["one/seed-0", "two/seed-0"], "no more of a path than it takes"
     with pytest.raises(UsageError, match=r"y/\.\./x/first is named twice"):
         own_names(["a", "b"], [Path("x/first"), Path("y/../x/first")])
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -148,6 +149,46 @@ def test_tiles_are_written_once_and_unblurred_when_asked(tmp_path: Path) -> None
     assert sharp.shape == (64, 96, 3)
     plate = np.s_[5:14, 5:20]
     assert soft[plate].std() < sharp[plate].std() / 2, "the known plate, which lies outside the lower middle"
+
+
+def test_a_report_says_nothing_of_this_disk(toy_run: Run, toy_benchmark: Benchmark, tmp_path: Path) -> None:
+    """Neither where the run, its features or weights lie, nor what a camera wrote into its pictures."""
+    folder = tmp_path / "secret" / "run"
+    shutil.copytree(toy_run.folder, folder)
+    (folder / "trained-on.csv").unlink()
+    opened = Run.open(folder)
+    recipe = opened.recipe.model_copy(
+        update={"model": opened.recipe.model.model_copy(update={"weights": tmp_path / "secret" / "trunk.pth"})}
+    )
+    features = tmp_path / "secret" / "features"
+    for name in ("first", "second"):  # made, then read
+        one = Run(folder, recipe, opened.checkpoint, opened.epoch, opened.model)
+        write_report([("toy", one)], toy_benchmark, tmp_path / name, Choices(worst=1, maps=0), [features])
+        for file in ("index.html", "report.json"):
+            text = (tmp_path / name / file).read_text(encoding="utf-8")
+            assert str(tmp_path) not in text
+            assert "secret" not in text
+    assert "trunk.pth" in text
+    Image.new("RGB", (50, 40), (9, 9, 9)).save(tmp_path / "a.jpg", comment=b"OWNER John")
+    tiles = Tiles(Sightings.of([str(tmp_path / "a.jpg")]), tmp_path, True)
+    assert b"John" in (tmp_path / "a.jpg").read_bytes()
+    assert b"John" not in (tmp_path / tiles.file(0)).read_bytes()
+
+
+def test_a_run_that_was_told_labels_is_compared_with_one_that_was_not(
+    toy_run: Run, toy_benchmark: Benchmark, tmp_path: Path
+) -> None:
+    from clipsenet.training import train
+
+    words = ("model.places.labels=camera", "name=with cameras")
+    told = train(tiny_recipe(*words), toy_benchmark, tmp_path / "told", device="cpu")
+    found = write_report(
+        [("toy", toy_run), ("with cameras", told)], toy_benchmark, tmp_path / "two", Choices(worst=1, maps=1, vehicles=3)
+    )
+    assert "labels_at_test" in found["comparison"][0]["differs"][0]
+    page = Page(tmp_path / "two" / "index.html")
+    assert "DIFFERENT PROTOCOL: labels_at_test" in page.text
+    assert "toy: last, epoch 2, no labels told; with cameras: last, epoch 2, camera or view told" in page.text
 
 
 def test_two_runs_are_compared_and_names_are_escaped(

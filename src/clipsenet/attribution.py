@@ -67,6 +67,8 @@ def activation_maps(
         if share.ndim == 4:  # a map of a convolutional network
             maps[name] = share.sum(dim=-1 if _is_channels_last(model, name) else 1)
         else:
+            if grid[0] * grid[1] > share.shape[1]:  # tokens were merged on the way
+                raise UsageError("this trunk's features have no places of its patches: it has no activation map")
             patches = share[:, -(grid[0] * grid[1]) :]  # class and register tokens stand before
             maps[name] = patches.sum(dim=2).view(-1, *grid)
     return maps
@@ -148,7 +150,7 @@ def _watching_tokens(network: Any) -> Iterator[list[Tensor]]:
 
 
 def _grid(network: Any) -> tuple[int, int]:
-    if not hasattr(network, "patch_embed"):
+    if getattr(getattr(network, "patch_embed", None), "grid_size", None) is None:
         raise UsageError("this trunk's features have no places: it has no activation map")
     height, width = network.patch_embed.grid_size
     return int(height), int(width)

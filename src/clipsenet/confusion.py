@@ -1,9 +1,11 @@
 """Who is taken for whom: first answers that show another vehicle, and how many of those are known look-alikes."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Int
 
 from clipsenet.sightings import Sightings
 from clipsenet.trials import Evaluation
@@ -20,8 +22,9 @@ class Confusion:
         queries: how many.
         wrong: how many were answered with another vehicle.
         lookalikes: how many of these with a known look-alike; none where the list names no look-alikes.
-        chance: what share of wrong answers would be look-alikes if each of the other vehicles' gallery pictures were as
-            likely, over the queries that were answered wrong; none where ``lookalikes`` is.
+        chance: what share of wrong answers would be look-alikes if each gallery picture of another vehicle were as likely
+            (those of the query's camera, too, whatever the junk rule), over the queries that were answered wrong; none where
+            ``lookalikes`` is.
         answers: vehicle asked to the vehicles answered first and how often, the right one too.
         alike: vehicle to its known look-alikes.
     """
@@ -42,6 +45,11 @@ class Confusion:
             if answered != asked
         ]
         return sorted(every, key=lambda one: (-one[2], one[0], one[1]))
+
+    def matrix(self, vehicles: Sequence[str]) -> Int[np.ndarray, "v v"]:
+        """``(v, v)`` queries of the row's vehicle that were answered first with the column's."""
+        counts = [[self.answers.get(asked, Counter())[other] for other in vehicles] for asked in vehicles]
+        return np.array(counts, dtype=np.int64).reshape(len(vehicles), len(vehicles))
 
 
 def confuse(found: Evaluation) -> Confusion:
@@ -68,7 +76,7 @@ def confuse(found: Evaluation) -> Confusion:
                 known += answered in alike.get(asked, ())
                 others = sum(gallery.values()) - gallery[asked]
                 expected += sum(gallery[other] for other in alike.get(asked, ())) / others
-    told = COLUMN in test.extra
+    told = bool(alike)
     return Confusion(queries, wrong, known if told else None, expected / wrong if told and wrong else None, answers, alike)
 
 
@@ -77,6 +85,9 @@ def known_lookalikes(sightings: Sightings) -> dict[str, frozenset[str]]:
     column = sightings.extra.get(COLUMN)
     if column is None:
         return {}
-    vehicle, told = sightings.vehicle.texts(), column.texts()
-    _, rows = np.unique(sightings.vehicle.numbers, return_index=True)
-    return {str(vehicle[row]): frozenset(str(told[row]).split()) for row in rows if told[row]}
+    found: dict[str, frozenset[str]] = {}
+    pairs = zip(sightings.vehicle.texts().tolist(), column.texts().tolist(), strict=True)
+    for vehicle, names in sorted(set(pairs)):
+        if vehicle and names:
+            found[vehicle] = found.get(vehicle, frozenset()) | frozenset(names.split())
+    return found

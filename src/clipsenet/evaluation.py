@@ -191,7 +191,7 @@ def embed_test(
     if folder is not None and settings.without is not None:
         raise UsageError("a features folder holds the whole network's embeddings: leave out either it or evaluation.without")
     if folder is not None and folder.is_dir() and any(folder.iterdir()):
-        notes.append(f"features read from {folder}, not extracted anew: a picture that was changed since is not seen")
+        notes.append(f"features read from {folder.name}, not extracted anew: a picture that was changed since is not seen")
         return Features.load(folder).of(benchmark.test, run.id, told, str(folder)), notes
     if settings.without is not None:
         model, spread = remove_branch(
@@ -348,7 +348,7 @@ def _trained_on(run: Run, benchmark: Benchmark) -> Sequence[str]:
     """Whether tested pictures were trained on, as far as the run folder can tell."""
     trained = trained_on(run.folder)
     if trained is None:
-        return (f"whether the tested vehicles were trained on is not known: {run.folder} does not list what it learned",)
+        return (f"whether the tested vehicles were trained on is not known: {run.folder.name} does not list what it learned",)
     vehicles = benchmark.test.vehicle.texts().tolist()
     same = [one for one in zip(vehicles, map(short_name, benchmark.test.files()), strict=True) if one in trained]
     if same:

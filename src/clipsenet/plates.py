@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from clipsenet.attribution import activation_maps, enlarged
 from clipsenet.chain import PLAIN
 from clipsenet.covering import NOWHERE, Cover, elsewhere, plate_boxes
-from clipsenet.errors import ClipsenetError
+from clipsenet.errors import ClipsenetError, UsageError
 from clipsenet.features import Features, extract
 from clipsenet.images import open_sighting
 from clipsenet.intervals import Asked, bootstrap, bootstrap_queries, difference_intervals, intervals
@@ -33,6 +33,7 @@ def audit_plates(
     places: Int[np.ndarray, " n"],
     device: torch.device | str = "cpu",
     watch: Watch = SILENT,
+    seed: int = 0,
 ) -> Values | None:
     """Cover the plates, and as much elsewhere on the same pictures, and score again; and the share of maps on the plate.
 
@@ -46,13 +47,18 @@ def audit_plates(
         places: rows of camera and view that the network was told.
         device: where the network computes.
         watch: told how far it is.
+        seed: of the rectangles elsewhere, and of the pictures whose maps are made.
 
     Returns:
-        ``pictures`` with a known plate, of ``of``; ``area``, its mean share of the picture; ``shares``: branch to the mean
-        share of the map's positive part that lies on the plate, with its ``interval``, over ``maps`` pictures; ``scores``:
-        for ``as it is``, ``plates covered`` and ``as much covered elsewhere`` mAP and R1 of all queries, plain; ``cost``: by
-        how much covering the plate lowers each score more than covering elsewhere, with its interval over vehicles. None
-        where no plate is known.
+        None where no plate is known; else
+
+        * ``pictures`` with a known plate, of ``of``; ``covered`` of them, ``without_room`` the others; ``area``: the plates'
+          mean share of their pictures;
+        * ``shares``: branch to the mean share of the map's positive part that lies on the plate, with its ``interval``, over
+          ``maps`` pictures; empty where the trunk has no map, with the reason in ``no_maps``;
+        * ``scores``: for ``as it is``, ``plates covered`` and ``as much covered elsewhere`` mAP and R1 of all queries, plain;
+        * ``cost``: by how much covering the plate lowers each score more than covering elsewhere, with its ``interval`` over
+          vehicles; empty where nothing was covered.
 
     Raises:
         ClipsenetError: a plate that cannot be read or leaves its picture; a picture that cannot be opened.
@@ -62,7 +68,7 @@ def audit_plates(
     known = np.flatnonzero(boxes[:, 2])
     if not len(known):
         return None
-    rng = np.random.default_rng(SEED)
+    rng = np.random.default_rng(seed)
     moved, area = _moved(test, boxes, known, rng)
     covered = {}
     mean = [round(255 * one) for one in run.model.mean]
@@ -89,17 +95,27 @@ def audit_plates(
     lost = difference_intervals(*sampled)
     scores = {"as it is": as_it_is, **covered}
     elsewhere_scores, plate_scores = covered["as much covered elsewhere"].scores(), covered["plates covered"].scores()
+    without_room = int((moved[known, 2] == 0).sum())
+    chosen = rng.permutation(known)[:SHOWN]
+    shares, no_maps = {}, ""
+    try:
+        shares = _shares(run, test, boxes, chosen, places, watch)
+    except UsageError as error:  # a trunk without places
+        no_maps = str(error)
     return {
         "pictures": len(known),
         "of": len(test),
-        "without_room": int((moved[known, 2] == 0).sum()),
+        "covered": len(known) - without_room,
+        "without_room": without_room,
         "area": area,
-        "maps": min(SHOWN, len(known)),
-        "shares": _shares(run, test, boxes, rng.permutation(known)[:SHOWN], places, watch),
+        "maps": len(chosen),
+        "shares": shares,
+        "no_maps": no_maps,
         "scores": {name: {score: one.scores()[score] for score in ("mAP", "R1")} for name, one in scores.items()},
         "cost": {
             score: {"difference": elsewhere_scores[score] - plate_scores[score], "interval": list(lost[score])}
             for score in ("mAP", "R1")
+            if len(known) > without_room
         },
     }
 
@@ -150,7 +166,9 @@ def _shares(
         tick(done + 1, len(rows))
     shares = {}
     for branch, values in on_plate.items():
-        asked = Asked(test.vehicle.numbers[rows], {"share": np.array(values)})
+        # a picture without a vehicle is one of its own
+        vehicle = np.where(test.vehicle.known[rows], test.vehicle.numbers[rows], -1 - np.arange(len(rows)))
+        asked = Asked(vehicle, {"share": np.array(values)})
         bounds = intervals(bootstrap_queries([[asked]], DRAWS, SEED)[0])["share"]
         shares[branch] = {"share": float(np.mean(values)), "interval": list(bounds)}
     return shares

@@ -49,8 +49,8 @@ def draw_confusion(confusion: Confusion, path: Path, most: int = 16, caption: st
         raise ClipsenetError(
             f"no confusion to show: all {confusion.queries} queries were answered with their own vehicle first"
         )
-    count = np.array([[_first(confusion, asked)[other] for other in chosen] for asked in chosen])
-    share = count / np.maximum(1, [_first(confusion, asked).total() for asked in chosen])[:, None]
+    count = confusion.matrix(chosen)
+    share = count / np.maximum(1, [confusion.answers.get(asked, Counter()).total() for asked in chosen])[:, None]
     side = 1.9 + 0.34 * len(chosen)
     with drawing(side + 0.4, side, path) as figure:
         axes = figure.add_subplot()
@@ -69,8 +69,3 @@ def draw_confusion(confusion: Confusion, path: Path, most: int = 16, caption: st
         axes.set(xlabel="answered first", ylabel="asked for")
         axes.tick_params(length=0, labelsize=8)
         figure.suptitle(caption, fontsize=7, wrap=True)
-
-
-def _first(confusion: Confusion, asked: str) -> Counter[str]:
-    """The first answers of a vehicle's queries; none where it asked nothing."""
-    return confusion.answers.get(asked, Counter())

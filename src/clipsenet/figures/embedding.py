@@ -13,13 +13,16 @@ from clipsenet.figures.looking import Look
 from clipsenet.figures.style import COLOURS, MARKS, drawing
 from clipsenet.sightings import Sightings
 
+MOST = 2000
+"""Pictures that are laid out at most."""
+
 
 class TooFewError(ClipsenetError):
     """Not enough vehicles with two pictures to lay them out."""
 
 
 def choose_rows(test: Sightings, vehicles: int, seed: int = 0) -> Int[np.ndarray, " rows"]:
-    """All pictures of so many vehicles, drawn by ``seed`` among those with two pictures or more.
+    """All pictures (at most ``MOST`` of them) of so many vehicles, drawn by ``seed`` among those with two pictures or more.
 
     Raises:
         TooFewError: fewer than two such vehicles.
@@ -28,8 +31,10 @@ def choose_rows(test: Sightings, vehicles: int, seed: int = 0) -> Int[np.ndarray
     able = numbers[counts > 1]
     if len(able) < 2:
         raise TooFewError(f"{len(able)} tested vehicles have two pictures or more, wanted two: there is nothing to compare")
-    chosen = np.random.default_rng(seed).permutation(able)[:vehicles]
-    return np.flatnonzero(np.isin(test.vehicle.numbers, chosen))
+    rng = np.random.default_rng(seed)
+    chosen = rng.permutation(able)[:vehicles]
+    rows = np.flatnonzero(np.isin(test.vehicle.numbers, chosen))
+    return rows if len(rows) <= MOST else np.sort(rng.choice(rows, MOST, replace=False))
 
 
 def distance_ratio(embeddings: Float[np.ndarray, "n dim"], vehicle: Int[np.ndarray, " n"]) -> float:

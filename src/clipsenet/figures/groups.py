@@ -28,6 +28,12 @@ class Groups:
     weights: Float[np.ndarray, " groups"]
     shares: Float[np.ndarray, "pictures terms"]
 
+    @property
+    def band(self) -> tuple[Float[np.ndarray, " terms"], Float[np.ndarray, " terms"]]:
+        """Of each term the shares between which the middle 90 % of the pictures lie."""
+        low, high = np.quantile(self.shares.astype(np.float64), [0.05, 0.95], axis=0)
+        return low, high
+
 
 def measure_groups(run: Run, pictures: Sightings, batch: int = 32) -> Groups:
     """Weights, and shares on pictures; rows of camera and view are told as the run's recipe says for its test.
@@ -70,7 +76,7 @@ def draw_groups(found: Sequence[tuple[str, Groups]], path: Path, caption: str = 
             above.bar(np.arange(1, count + 1), groups.weights, color=COLOURS[0], width=0.8)
             above.set(ylabel="weight w")
             above.set_title(f"{name}: {count} groups, {len(groups.shares)} pictures", loc="left", fontsize=9)
-            low, high = 100 * np.quantile(groups.shares, [0.05, 0.95], axis=0)
+            low, high = (100 * bound for bound in groups.band)
             mean = 100 * groups.shares.mean(axis=0)
             below.vlines(np.arange(count + 1), low, high, color=COLOURS[5], linewidth=3, label="90 % of pictures")
             below.plot(np.arange(count + 1), mean, "o", color=COLOURS[1], markersize=3.5, label="mean")

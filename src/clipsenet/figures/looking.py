@@ -87,7 +87,7 @@ def with_own_names(looks: list[Look]) -> list[tuple[str, Look]]:
 
 
 def own_names(recipes: list[str], folders: list[Path]) -> list[str]:
-    """A name for each run that no other has: its recipe's, its folder's where two share one, or else the folder's path.
+    """A name for each run that no other has: its recipe's, its folder's where two share one, with as many above it as it takes.
 
     Raises:
         UsageError: the same folder twice.
@@ -96,10 +96,13 @@ def own_names(recipes: list[str], folders: list[Path]) -> list[str]:
     for number, folder in enumerate(resolved):
         if folder in resolved[:number]:
             raise UsageError(f"{folders[number]} is named twice; name each run once")
-    for names in (recipes, [folder.name for folder in folders]):
+    if len(set(recipes)) == len(recipes):
+        return recipes
+    for depth in range(1, max(len(folder.parts) for folder in resolved) + 1):
+        names = ["/".join(folder.parts[-depth:]) for folder in resolved]
         if len(set(names)) == len(names):
             return names
-    return [str(folder) for folder in folders]
+    raise AssertionError("resolved folders differ")
 
 
 def caption(named: Sequence[tuple[str, Look]]) -> str:

@@ -29,6 +29,7 @@ SHARED: dict[Any, Any] = {
     "axes.spines.right": False,
     "grid.linewidth": 0.6,
     "grid.alpha": 0.5,
+    "text.parse_math": False,  # names are names, with a dollar in them, too
 }
 
 DARK: dict[Any, Any] = {

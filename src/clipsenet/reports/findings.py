@@ -83,7 +83,9 @@ def find(
             run, benchmark, own.model_copy(update=wanted), features=folder, workers=workers, device=device, watch=watch
         )
         seen = look(run, benchmark, features=folder, device=device, watch=watch)
-        plates = audit_plates(run, benchmark, seen.features, seen.places, device, watch) if choices.plates else None
+        plates = (
+            audit_plates(run, benchmark, seen.features, seen.places, device, watch, choices.seed) if choices.plates else None
+        )
         run.model.to("cpu")  # for a few pictures
         groups = measure_groups(run, benchmark.test[_some(seen, choices.seed)]) if run.model.afem is not None else None
         pairs = spread(seen.features, seen.found, seen.scored_by.junk)

@@ -5,10 +5,12 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
-from clipsenet.comparing import compare
+from clipsenet.comparing import compare, differences
 from clipsenet.errors import ClipsenetError
+from clipsenet.figures.confusion import choose_confused
 from clipsenet.figures.curves import BINS, cmc, precision_recall
 from clipsenet.figures.embedding import TooFewError, choose_rows, distance_ratio
 from clipsenet.figures.looking import caption
@@ -71,7 +73,7 @@ def _run(one: Finding, choices: Choices) -> Values:
         "afem": None if one.groups is None else _groups(one),
         "plates": one.plates,
         "history": read_history(run.folder),
-        "recipe": run.recipe.to_values(),
+        "recipe": without_folders(run.recipe.to_values()),
         "environment": _environment(one),
     }
 
@@ -89,7 +91,10 @@ def _distances(one: Finding, choices: Choices) -> float | None:
 def _confusion(one: Finding) -> Values:
     confusion = one.confusion
     pairs = [{"asked": a, "answered": b, "queries": n} for a, b, n in confusion.pairs()[:PAIRS]]
+    shown = choose_confused(confusion)
     return {
+        "shown": shown,
+        "first_answers": confusion.matrix(shown).tolist(),
         "queries": confusion.queries,
         "wrong": confusion.wrong,
         "lookalikes": confusion.lookalikes,
@@ -100,7 +105,10 @@ def _confusion(one: Finding) -> Values:
 
 def _groups(one: Finding) -> Values:
     assert one.groups is not None
+    low, high = one.groups.band
     return {
+        "shares_low": low.tolist(),
+        "shares_high": high.tolist(),
         "weights": one.groups.weights.tolist(),
         "mean_shares": one.groups.shares.mean(axis=0).tolist(),
         "pictures": len(one.groups.shares),
@@ -123,7 +131,19 @@ def _comparison(found: Sequence[Finding]) -> list[Values] | None:
     """The second run against the first."""
     if len(found) == 1:
         return None
-    return [asdict(one) for one in compare(found[0].scorecard, found[1].scorecard)]
+    a, b = found[0].scorecard, found[1].scorecard
+    # one benchmark, so that they can differ in the labels that were told alone: the page says so above the figures
+    return [asdict(one) for one in compare(a, b, despite_protocol=bool(differences(a, b)))]
+
+
+def without_folders(values: Any) -> Any:
+    """Settings without the folders of weights' files: a report is handed on, and where files lay is nobody's business."""
+    if not isinstance(values, dict):
+        return values
+    return {
+        name: Path(value).name if name == "weights" and isinstance(value, str) else without_folders(value)
+        for name, value in values.items()
+    }
 
 
 def _environment(one: Finding) -> Values | None:

@@ -52,6 +52,8 @@ class Tiles:
         if row not in self.written:
             name = f"pictures/{len(self.written) + 1:04d}.jpg"
             (self.folder / "pictures").mkdir(exist_ok=True)
-            self.small(row).save(self.folder / name, "JPEG", quality=85)
+            tile = self.small(row)
+            tile.info.clear()  # a camera's comment would go along
+            tile.save(self.folder / name, "JPEG", quality=85)
             self.written[row] = name
         return self.written[row]

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import yaml
 
+from clipsenet.covering import plate_boxes
 from clipsenet.files import require_new_folder, write_folder
 from clipsenet.protocol import Benchmark
 from clipsenet.reporting import SILENT, Watch
@@ -47,6 +49,7 @@ def write_report(
         ClipsenetError: the folder exists, nothing to test, a broken picture, runs that cannot be compared, a full disk.
     """
     require_new_folder(to)
+    plate_boxes(benchmark.test)  # a cell that cannot be read is refused before hours are spent
     report: dict[str, Any] = {}
     with tempfile.TemporaryDirectory(prefix="clipsenet-") as scratch:
         folders = list(features) if features else [Path(scratch) / str(number) for number in range(len(named))]
@@ -58,7 +61,7 @@ def write_report(
         watch.say("drawing")
         shown = [one["runs"][0] for one in report["queries"]]
         drawings = draw_all(found, folder, tiles, shown, choices)
-        recipes = [run.recipe.to_yaml() for _, run in named]
+        recipes = [yaml.safe_dump(one["recipe"], sort_keys=False, allow_unicode=True) for one in report["runs"]]
         page = render(report, drawings, tiles.file, recipes, choices)
         (folder / "index.html").write_text(page, encoding="utf-8")
         (folder / "report.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
