@@ -1,3 +1,4 @@
+import gc
 import json
 import os
 import shutil
@@ -74,12 +75,13 @@ def test_it_measures_every_similarity_against_the_bare_product(monkeypatch: pyte
 
 
 def test_the_peak_of_a_piece_of_work_is_seen() -> None:
+    gc.collect()  # what earlier tests left may be freed meanwhile, and hide as much
     with watching_memory() as peak:
-        np.ones(50_000_000, dtype=np.uint8).sum()
+        np.ones(200_000_000, dtype=np.uint8).sum()
     if peak.above_gb is None:
         pytest.skip("only Linux forgets an earlier peak on request")
-    assert 0.03 < peak.above_gb < 0.5
-    assert peak_memory() > 0.05
+    assert 0.1 < peak.above_gb < 0.5
+    assert peak_memory() > 0.2
 
 
 def test_the_command(run, monkeypatch: pytest.MonkeyPatch) -> None:
