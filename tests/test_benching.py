@@ -12,7 +12,7 @@ from clipsenet.benchmarking.evaluation import measure, rows_of
 from clipsenet.benchmarking.first_batches import fill_cache
 from clipsenet.benchmarking.made_up import SCALES, Scale, draw
 from clipsenet.benchmarking.peaks import peak_memory, watching_memory
-from clipsenet.cli.measuring import assignments_of
+from clipsenet.cli.timing import assignments_of
 from clipsenet.datasets import toy
 from clipsenet.datasets.copies import KNOWN
 from clipsenet.datasets.manifest import ManifestSettings

@@ -15,15 +15,7 @@ from clipsenet.cli.inspecting import inspect
 from clipsenet.cli.keeping import audit, count, forget, neighbours, re_embed, repair, verify
 from clipsenet.cli.learning import describe, list_, toy, train
 from clipsenet.cli.literature import literature
-from clipsenet.cli.measuring import (
-    bench_colours,
-    bench_deletion,
-    bench_evaluation,
-    bench_gallery,
-    bench_report,
-    bench_training,
-    bench_transfer,
-)
+from clipsenet.cli.measuring import bench_colours, bench_deletion, bench_transfer
 from clipsenet.cli.opening import complain
 from clipsenet.cli.reporting import report
 from clipsenet.cli.searching import search
@@ -31,6 +23,7 @@ from clipsenet.cli.showing import sheet
 from clipsenet.cli.studying import ablate
 from clipsenet.cli.synthesizing import synthesize
 from clipsenet.cli.testing import compare, embed, evaluate
+from clipsenet.cli.timing import bench_evaluation, bench_gallery, bench_report, bench_training
 from clipsenet.cli.weights import check as check_weights
 from clipsenet.cli.weights import fetch as fetch_weights
 from clipsenet.cli.weights import list_ as list_weights
