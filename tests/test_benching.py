@@ -198,6 +198,7 @@ def test_a_variant_is_split_as_by_a_shell() -> None:
 
 
 def test_bench_gallery_tells_what_it_measured(run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from clipsenet import open_gallery
     from clipsenet.gallery import neighbourhood
 
     monkeypatch.setattr(neighbourhood, "INDEXED_FROM", 100)
@@ -213,10 +214,15 @@ def test_bench_gallery_tells_what_it_measured(run, tmp_path: Path, monkeypatch: 
     assert result["same_vehicle_mean"] == pytest.approx(0.7, abs=0.03)
     assert result["same_vehicle_deviation"] == pytest.approx(0.1, abs=0.03)
     assert result["strangers_p999"] > 0.6
-    lines = {(line["filter"], line["queries"]): line for line in result["searches"]}
-    assert len(lines) == 6
-    assert lines["none", 64]["candidates"] == 3000
+    lines = {(line["filter"], line["group"], line["queries"]): line for line in result["searches"]}
+    assert len(lines) == 10
+    assert {line["candidates"] for line in result["searches"] if line["filter"] == "none"} == {3000}
     for name in ("camera and time", "another column"):
-        assert 10 < lines[name, 1]["candidates"] < 60, "one in a hundred"
-    assert lines["none", 1]["ratio"] == lines["none", 1]["p50"] / result["bare"]["1"]["p50"]
+        assert 10 < lines[name, None, 1]["candidates"] < 60, "one in a hundred"
+    assert lines["none", None, 1]["ratio"] == lines["none", None, 1]["p50"] / result["bare"]["1"]["p50"]
+    day, column = result["forgetting"]
+    assert 50 < day["sightings"] < 150, "one of thirty days"
+    assert 10 < column["sightings"] <= lines["another column", None, 1]["candidates"]
+    with open_gallery(tmp_path / "g") as left:
+        assert left.count() == 3000 - day["sightings"] - column["sightings"], "the same seed, the same sightings"
     assert result["vectors_bytes"] == 3000 * 64 * 2

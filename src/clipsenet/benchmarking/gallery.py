@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import torch
 
 from clipsenet.benchmarking.made_up_gallery import BEGIN, CAMERAS, DAY, DAYS, RUN, World, likeness
 from clipsenet.errors import ClipsenetError
-from clipsenet.gallery.interface import EVERYTHING, Dtype, Embedding, Filter
+from clipsenet.gallery.interface import EVERYTHING, Dtype, Embedding, Filter, Group
 from clipsenet.gallery.local import LocalGallery, create_gallery, open_gallery
 from clipsenet.memory import free_bytes
 from clipsenet.reporting import SILENT, Watch
@@ -28,6 +29,18 @@ CAMERA_AND_TIME = Filter(cameras=TENTH_OF_CAMERAS, since=BEGIN + 10 * DAY, until
 
 COLUMN = Filter(equal=(("type", "tractor"),))
 """One sighting in a hundred, scattered over all cameras and days."""
+
+SEARCHES: tuple[tuple[str, Filter, Group | None], ...] = (
+    ("none", EVERYTHING, None),
+    ("camera and time", CAMERA_AND_TIME, None),
+    ("another column", COLUMN, None),
+    ("none", EVERYTHING, "track"),
+    ("none", EVERYTHING, "camera"),
+)
+"""A filter's name, the filter, and whose best is wanted instead of single pictures."""
+
+FORGOTTEN = (("the first day", Filter(until=BEGIN + DAY)), ("another column", COLUMN))
+"""A file as a whole; and one sighting in a hundred out of each."""
 
 
 def measure(
@@ -94,10 +107,12 @@ def measure(
         result["anonymous_bytes_after_searches"] = _above(before)
         result["bare"] = _bare(gallery, queries, rounds, watch)
         for line in result["searches"]:
-            if line["filter"] == "none" and result["bare"]:
+            if line["filter"] == "none" and line["group"] is None and result["bare"]:
                 line["ratio"] = line["p50"] / result["bare"][str(line["queries"])]["p50"]
         if neighbours:
             result["neighbours"] = _neighbours(gallery, folder, queries, rounds, watch)
+            gallery.drop_index()  # else a forgetting would also build it anew
+        result["forgetting"] = _forgetting(gallery, watch)
     finally:
         gallery.close()
     return result
@@ -116,8 +131,10 @@ def rows_of(result: dict[str, Any]) -> list[tuple[str, str]]:
     ]
     for line in result["searches"]:
         beside = f"; {line['ratio']:.2f} of the bare product" if "ratio" in line else ""
-        title = f"exact, {line['queries']} at once, filter {line['filter']} ({line['candidates']} left)"
-        table.append((title, f"{_shown(line)}{beside}"))
+        by = "" if line["group"] is None else f", best of each {line['group']}"
+        title = f"exact, {line['queries']} at once, filter {line['filter']} ({line['candidates']} left){by}"
+        first = f"; the first {line['first']:.1f} s" if line["group"] == "track" and line["queries"] == 1 else ""
+        table.append((title, f"{_shown(line)}{beside}{first}"))
     table += [(f"bare product, {count} at once", _shown(line)) for count, line in result["bare"].items()]
     table.append(("anonymous memory after the searches", _megabytes(result["anonymous_bytes_after_searches"])))
     if found := result.get("neighbours"):
@@ -130,6 +147,8 @@ def rows_of(result: dict[str, Any]) -> list[tuple[str, str]]:
         for count in ("1", str(QUERIES)):
             table.append((f"by neighbours, {count} at once", _shown(found[count])))
         table.append(("recall at 10 against exact", f"{found['recall_at_10']:.4f} over {found['recall_queries']} queries"))
+    for line in result["forgetting"]:
+        table.append((f"forgetting {line['what']}", f"{line['sightings']} sightings in {line['seconds']:.1f} s"))
     return table
 
 
@@ -155,25 +174,36 @@ def _fill(world: World, dim: int, folder: Path, dtype: Dtype, watch: Watch) -> t
 
 
 def _searches(gallery: LocalGallery, queries: np.ndarray, rounds: int, watch: Watch) -> list[dict[str, Any]]:
-    kinds = [
-        (name, where, count)
-        for name, where in (("none", EVERYTHING), ("camera and time", CAMERA_AND_TIME), ("another column", COLUMN))
-        for count in (1, QUERIES)
-    ]
+    kinds = [(*kind, count) for kind in SEARCHES for count in (1, QUERIES)]
     times: list[list[tuple[float, float]]] = [[] for _ in kinds]
     tick = watch.stage("exact searches")
-    for round_ in range(rounds + 1):  # the first one reads files that nobody has touched: it is not counted
-        for number, (_, where, count) in enumerate(kinds):
+    for round_ in range(rounds + 1):
+        for number, (_, where, group, count) in enumerate(kinds):
             if count == 1 or round_ % 3 == 0:
                 part = queries[:count] if count > 1 else queries[round_ % QUERIES : round_ % QUERIES + 1]
-                seconds = _timed(lambda part=part, where=where: gallery.search(part, where=where, exact=True))  # type: ignore[misc]
-                if round_:
-                    times[number].append(seconds)
+                times[number].append(_timed(partial(gallery.search, part, where=where, group=group, exact=True)))
         tick(round_ + 1, rounds + 1)
     return [
-        {"filter": name, "queries": count, "candidates": gallery.count(where), **_quantiles(found)}
-        for (name, where, count), found in zip(kinds, times, strict=True)
+        {
+            "filter": name,
+            "group": group,
+            "queries": count,
+            "candidates": gallery.count(where),
+            "first": found[0][0],  # reads files that nobody has touched, and lengths of tracks that nobody has asked for
+            **_quantiles(found[1:]),
+        }
+        for (name, where, group, count), found in zip(kinds, times, strict=True)
     ]
+
+
+def _forgetting(gallery: LocalGallery, watch: Watch) -> list[dict[str, Any]]:
+    tick, found = watch.stage("forgetting"), []
+    for number, (what, where) in enumerate(FORGOTTEN):
+        started = time.perf_counter()
+        gone = gallery.forget(where)
+        found.append({"what": what, "sightings": gone, "seconds": time.perf_counter() - started})
+        tick(number + 1, len(FORGOTTEN))
+    return found
 
 
 def _bare(gallery: LocalGallery, queries: np.ndarray, rounds: int, watch: Watch) -> dict[str, dict[str, Any]]:
@@ -186,7 +216,7 @@ def _bare(gallery: LocalGallery, queries: np.ndarray, rounds: int, watch: Watch)
     tick, found = watch.stage("bare products"), {}
     for number, count in enumerate((1, QUERIES)):
         turned = asking[:count].T.contiguous()
-        work = (lambda v=turned[:, 0]: torch.mv(block, v)) if count == 1 else (lambda m=turned: torch.mm(block, m))
+        work = partial(torch.mv, block, turned[:, 0]) if count == 1 else partial(torch.mm, block, turned)
         found[str(count)] = _quantiles([_timed(work) for _ in range(max(3, rounds // 3))])
         tick(number + 1, 2)
     return found
@@ -203,7 +233,7 @@ def _neighbours(gallery: LocalGallery, folder: Path, queries: np.ndarray, rounds
         times: list[tuple[float, float]] = []
         for round_ in range(rounds + 1):
             part = queries[:count] if count > 1 else queries[round_ % QUERIES : round_ % QUERIES + 1]
-            times.append(_timed(lambda part=part: gallery.search(part)))  # type: ignore[misc]
+            times.append(_timed(partial(gallery.search, part)))
         found[str(count)] = _quantiles(times[1:])
     near, all_ = gallery.search(queries, top=10).ids, gallery.search(queries, top=10, exact=True).ids
     found["recall_at_10"] = float(np.mean([np.isin(a, b).mean() for a, b in zip(all_, near, strict=True)]))

@@ -150,7 +150,10 @@ def bench_gallery(
     rows: Annotated[int, typer.Option(min=1000, help="Made-up sightings.")] = 1_000_000,
     dim: Annotated[int, typer.Option(min=2, help="The embeddings' length.")] = 512,
     to: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Keep the gallery here; none: a temporary folder, removed afterwards.")
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Keep here what is left of the gallery; none: a temporary folder, removed afterwards."
+        ),
     ] = None,
     float32: Annotated[bool, typer.Option("--float32", help="Stored numbers of 32 bits instead of 16.")] = False,
     rounds: Annotated[int, typer.Option(min=3, help="How often each search with one query is made.")] = 30,
@@ -159,7 +162,7 @@ def bench_gallery(
     threads: Threads = None,
     json_: AsJson = False,
 ) -> None:
-    """A gallery of made-up sightings: filled, opened, searched, beside the bare product of the same vectors."""
+    """A gallery of made-up sightings: filled, opened, searched beside the bare product, and partly forgotten."""
     import tempfile
 
     from clipsenet.benchmarking.gallery import measure, rows_of
