@@ -114,6 +114,7 @@ def test_count_and_forget_by_time_camera_and_column(run: Call, gallery: Path) ->
             "--before 2026-05-02T00:00:00: no time zone; wanted a time with its zone",
         ),
         (("forget", "--before", "2026-05-02T00:00Z", "--to", "2026-05-02T00:00Z"), "--before and --to mean the same end"),
+        (("forget", "--before", "20260501"), "--before 20260501: as whole microseconds not of the years 1973 to 9999"),
         (("count", "--from", "yesterday"), "--from yesterday:"),
         (("count", "--from", "2026-05-02T00:00Z", "--to", "2026-05-01T00:00Z"), "nothing lies between"),
         (("count", "--where", "type"), "--where type: wanted COLUMN=VALUE"),

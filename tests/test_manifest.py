@@ -44,13 +44,13 @@ def test_every_column_arrives(tmp_path: Path) -> None:
         "\ufeffpath,vehicle,camera,view,track,time,x,y,width,height,colour\n"
         '"with, comma.jpg",a,1,rear,t1,2026-05-01T08:30:00+02:00,1,2,3,4,red\n'
         "/abs/q.jpg,,,,,,,,,,\n"
-        "r.jpg,b,2,front,t2,1000,1.5,2.5,3.2,4,blue\n"
+        "r.jpg,b,2,front,t2,1777617000000001,1.5,2.5,3.2,4,blue\n"
     )
     found = read(write(tmp_path, text), ManifestSettings())
     assert found.path.tolist() == [f"{tmp_path}/with, comma.jpg", "/abs/q.jpg", f"{tmp_path}/r.jpg"]
     assert found.view.texts().tolist() == ["rear", "", "front"]
     assert found.track.texts().tolist() == ["t1", "", "t2"]
-    assert found.time.tolist() == [1_777_617_000_000_000, NO_TIME, 1000]
+    assert found.time.tolist() == [1_777_617_000_000_000, NO_TIME, 1_777_617_000_000_001]
     assert found.box is not None
     # broken pixels grow outwards: 1.5 to 4.7 is 1 to 5, 2.5 to 6.5 is 2 to 7
     assert found.box.tolist() == [[1, 2, 3, 4], list(WHOLE), [1, 2, 4, 5]]
@@ -87,6 +87,9 @@ def test_columns_can_be_named_otherwise(tmp_path: Path) -> None:
         ("path,path\na,b\n", r"column 'path' stands twice"),
         ("path,vehicle\n,1\n", r"line 2, column path: empty"),
         ("path,time\na.jpg,2026-05-01 08:30\n", r"line 2, column time: found '2026-05-01 08:30', wanted a time with its zone"),
+        ("path,time\na.jpg,1777617000\n", r"found '1777617000', .* not of the years 1973 to 9999: seconds, or a date"),
+        ("path,time\na.jpg,20260501\n", r"found '20260501', wanted a time with its zone"),
+        ("path,time\na.jpg,1777617000000000000\n", r"found '1777617000000000000', wanted a time with its zone"),
         ("path,x,y\na.jpg,1,2\n", r"a box needs x, y, width, height; width, height missing"),
         ("path,x,y,width,height\na.jpg,1,2,three,4\n", r"line 2, columns x, y, width, height: found"),
         ("path,x,y,width,height\na.jpg,1,2,0,4\n", r"wanted x and y from 0 and width and height from 1"),

@@ -16,6 +16,9 @@ UNKNOWN = -1
 NO_TIME = int(np.iinfo(np.int64).min)
 """The time of a picture that nobody has dated."""
 
+FIRST_TIME, LAST_TIME = -62_135_596_800_000_000, 253_402_300_799_999_999
+"""The years 1 to 9999, which is as far as dates can be written."""
+
 WHOLE = (-1, -1, -1, -1)
 """The box that means the whole picture."""
 
@@ -99,7 +102,7 @@ class Sightings:
         line: ``(n,)`` int64, the line in that list, counted from 1; 0 where there is none.
 
     Raises:
-        ClipsenetError: columns of different lengths, or a box without area.
+        ClipsenetError: columns of different lengths, a time beyond the year 9999, or a box without area.
     """
 
     path: Texts
@@ -126,7 +129,14 @@ class Sightings:
                 raise ClipsenetError(f"column '{name}' has {len(column)} entries, wanted {n}: one for each path")
         set_ = object.__setattr__  # frozen: this is the one place that completes a value
         set_(self, "path", _frozen(np.asarray(self.path, dtype=TEXT)))
-        set_(self, "time", _frozen(self.time.astype(np.int64, copy=False)))
+        time = self.time.astype(np.int64, copy=False)
+        far = np.flatnonzero(((time < FIRST_TIME) | (time > LAST_TIME)) & (time != NO_TIME))
+        if len(far):
+            raise ClipsenetError(
+                f"{self.describe(int(far[0]))}: time {time[far[0]]}; wanted microseconds since 1970 UTC of the years 1 to "
+                "9999 (are these nanoseconds?)"
+            )
+        set_(self, "time", _frozen(time))
         set_(self, "line", _frozen(line.astype(np.int64, copy=False)))
         if self.box is not None:
             box = self.box.astype(np.int64, copy=False)

@@ -8,14 +8,22 @@ import pyarrow as pa
 from jaxtyping import Int
 
 from clipsenet.errors import ClipsenetError
-from clipsenet.sightings import NO_TIME, TEXT, WHOLE, Labels, Sightings, same_file
+from clipsenet.sightings import LAST_TIME, NO_TIME, TEXT, WHOLE, Labels, Sightings, same_file
 
 LABELS = ("vehicle", "camera", "view", "track")
 BOX = ("x", "y", "width", "height")
+EARLIEST = 10**14
+"""Microseconds of March 1973: a smaller whole number counts something else, or is a date without its dashes."""
+
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
-def from_columns(columns: Mapping[str, Sequence[str]], source: str, lines: Int[np.ndarray, " n"]) -> Sightings:
+def from_columns(
+    columns: Mapping[str, Sequence[str]],
+    source: str,
+    lines: Int[np.ndarray, " n"],
+    time: Int[np.ndarray, " n"] | None = None,
+) -> Sightings:
     """Sightings from columns of texts.
 
     Args:
@@ -23,6 +31,7 @@ def from_columns(columns: Mapping[str, Sequence[str]], source: str, lines: Int[n
             all others become extra columns. An empty text is unknown.
         source: the file that they come from, for messages.
         lines: ``(n,)`` the line of each row in that file.
+        time: ``(n,)`` times that were no texts, in the place of a column ``time``.
 
     Raises:
         ClipsenetError: no ``path`` column or an empty path, half a box, a box or time that cannot be
@@ -45,7 +54,7 @@ def from_columns(columns: Mapping[str, Sequence[str]], source: str, lines: Int[n
         camera=labels["camera"],
         view=labels["view"],
         track=labels["track"],
-        time=_times(columns["time"], source, lines) if "time" in columns else np.full(n, NO_TIME, dtype=np.int64),
+        time=_times(columns.get("time", [""] * n), source, lines) if time is None else time,
         box=_boxes(columns, source, lines),
         extra={
             name: Labels.from_texts(texts) for name, texts in columns.items() if name not in (*LABELS, *BOX, "path", "time")
@@ -80,15 +89,18 @@ def from_arrow(table: pa.Table, source: str) -> Sightings:
         ClipsenetError: as ``from_columns``.
     """
     columns: dict[str, list[str]] = {}
+    time = None
     for name in table.column_names:
         column = table.column(name)
         if name == "time" and pa.types.is_timestamp(column.type):
             if column.type.tz is None:
                 raise ClipsenetError(f"{source}, column time: timestamps without a zone; wanted timestamps in UTC")
             column = column.cast(pa.timestamp("us", tz="UTC"), safe=False).cast(pa.int64())
+            time = np.array([NO_TIME if value is None else value for value in column.to_pylist()], dtype=np.int64)
+            continue
         values = column.to_pylist()
         columns[name] = ["" if value is None else str(value) for value in values]
-    return from_columns(columns, source, np.arange(1, table.num_rows + 1))
+    return from_columns(columns, source, np.arange(1, table.num_rows + 1), time)
 
 
 def _times(texts: Sequence[str], source: str, lines: Int[np.ndarray, " n"]) -> Int[np.ndarray, " n"]:
@@ -100,7 +112,7 @@ def _times(texts: Sequence[str], source: str, lines: Int[np.ndarray, " n"]) -> I
             except (ValueError, OverflowError) as error:
                 raise ClipsenetError(
                     f"{source}, line {lines[row]}, column time: found {text!r}, wanted a time with its zone such as "
-                    "2026-05-01T08:30:00+02:00, or whole microseconds since 1970 UTC"
+                    f"2026-05-01T08:30:00+02:00, or whole microseconds since 1970 UTC ({error})"
                 ) from error
     return result
 
@@ -109,10 +121,13 @@ def microseconds_of(text: str) -> int:
     """A time as microseconds since 1970 UTC: ISO 8601 with its zone, or such a whole number.
 
     Raises:
-        ValueError: neither, or without a zone.
+        ValueError: neither, or without a zone; a whole number that counts seconds or the like.
     """
     if text.lstrip("-").isdigit():
-        return int(text)
+        number = int(text)
+        if not EARLIEST <= number <= LAST_TIME:
+            raise ValueError("as whole microseconds not of the years 1973 to 9999: seconds, or a date without its dashes?")
+        return number
     moment = dt.datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise ValueError("no time zone")
