@@ -7,6 +7,7 @@ changes are too short to be met by chance.
 import os
 import select
 import signal
+import sqlite3
 import sys
 import time
 from collections.abc import Callable
@@ -18,7 +19,7 @@ import pytest
 
 from clipsenet.errors import ClipsenetError
 from clipsenet.features import Features
-from clipsenet.gallery import segments
+from clipsenet.gallery import neighbourhood, schema, segments
 from clipsenet.gallery.interface import EVERYTHING, NOBODY, Filter
 from clipsenet.gallery.local import create_gallery, open_gallery
 from clipsenet.sightings import Sightings
@@ -239,6 +240,58 @@ def test_the_switch_leaves_the_old_or_the_new(tmp_path: Path, monkeypatch: pytes
             gallery.re_embed(NEW).switch()
         check_new(gallery, n)
         assert len(list((folder / "vectors").iterdir())) == len(gallery._ledger.segments())
+
+
+class Torn(sqlite3.Connection):
+    """A connection at which Ctrl-C comes just behind a commit that has succeeded."""
+
+    torn = False
+    writes = False
+
+    def execute(self, sql: str, *values: object) -> sqlite3.Cursor:
+        done = super().execute(sql, *values)
+        if sql.startswith("BEGIN"):
+            self.writes = sql == "BEGIN IMMEDIATE"
+        if sql == "COMMIT" and self.writes and Torn.torn:
+            Torn.torn = False
+            raise KeyboardInterrupt
+        return done
+
+
+def test_ctrl_c_behind_a_commit_takes_nothing_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(segments, "SEGMENT_ROWS", 15)
+    monkeypatch.setattr(neighbourhood, "INDEXED_FROM", 10)
+    connect = sqlite3.connect
+    monkeypatch.setattr(schema.sqlite3, "connect", lambda *words, **more: connect(*words, **more, factory=Torn))
+
+    def torn(work: Callable[[], object]) -> None:
+        Torn.torn = True
+        with pytest.raises(KeyboardInterrupt):
+            work()
+        assert not Torn.torn
+        lost = [one for one in gallery.verify() if "not yet wiped" not in one and "not recorded" not in one]
+        assert lost == []
+
+    with create_gallery(tmp_path / "g", embedding()) as gallery:
+        gallery.add(*batch(0))
+        torn(lambda: gallery.add(*batch(1)))
+        assert gallery.count() == 2 * BATCH
+        np.testing.assert_array_equal(gallery.find(batch(1)[1]), np.arange(BATCH, 2 * BATCH))
+        south = gallery.count(Filter(cameras=("south",)))
+        torn(lambda: gallery.forget(Filter(cameras=("south",))))
+        assert gallery.count() == 2 * BATCH - south
+        torn(gallery.build_index)
+        gallery.search(unit(np.random.default_rng(0), 3))
+    with open_gallery(tmp_path / "g", write=True) as gallery:
+        assert gallery.count() == 2 * BATCH - south
+        assert gallery.verify() == []
+        gallery.get(gallery.ids())
+
+
+def test_a_commit_is_synced_with_its_folder(tmp_path: Path) -> None:
+    """A journal whose end is not on the disk takes a commit back after a power failure, and its vectors may be gone by then."""
+    with create_gallery(tmp_path / "g", embedding()) as gallery:
+        assert gallery._ledger.db.execute("PRAGMA synchronous").fetchone() == (3,), "EXTRA"
 
 
 def test_a_full_disk_loses_nothing(tmp_path: Path) -> None:

@@ -54,8 +54,15 @@ def test_a_folder_that_holds_something(gallery: LocalGallery) -> None:
 def test_a_newer_version(gallery: LocalGallery) -> None:
     gallery.close()
     with closing(sqlite3.connect(gallery.folder / "ledger.sqlite")) as db, db:
-        db.execute("UPDATE meta SET value = '2' WHERE key = 'format'")
-    with pytest.raises(ClipsenetError, match="gallery of format 2, this version reads up to 1: update clipsenet"):
+        db.execute("UPDATE meta SET value = '3' WHERE key = 'format'")
+    with pytest.raises(ClipsenetError, match="gallery of format 3, this version reads 2: update clipsenet"):
+        open_gallery(gallery.folder)
+
+
+def test_an_older_version(gallery: LocalGallery) -> None:
+    with closing(sqlite3.connect(gallery.folder / "ledger.sqlite")) as db, db:
+        db.execute("UPDATE meta SET value = '1' WHERE key = 'format'")
+    with pytest.raises(ClipsenetError, match=r"of format 1, which was never released; .* index the pictures again"):
         open_gallery(gallery.folder)
 
 

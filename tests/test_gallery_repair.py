@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 
 from clipsenet.errors import ClipsenetError
-from clipsenet.gallery import segments
+from clipsenet.features import Features
+from clipsenet.gallery import neighbourhood, segments
 from clipsenet.gallery.checking import verify_gallery
 from clipsenet.gallery.interface import EVERYTHING
+from clipsenet.gallery.ledger import checksum_of
 from clipsenet.gallery.local import open_gallery
 from clipsenet.gallery.repairing import repair_gallery
-from gallery_cases import Row, filled, unit
+from gallery_cases import Row, embedding, filled, unit
 
 
 @pytest.fixture
@@ -88,7 +90,10 @@ def test_a_rotten_bit_costs_one_sighting(made_gallery: tuple[Path, list[Row]]) -
     assert "1 vectors of segment" in sentence
     assert "are not as they were written; lost: " in sentence
     lost = next(row for row in rows if f"lost: {row.id} (pictures/{row.id}.jpg)" in sentence)
-    assert repair_gallery(folder) == [f"mended: {sentence}"]
+    (left,) = repair_gallery(folder)
+    assert left.startswith(f"left as it is: {sentence}; bring the file back, or pass --drop-lost")
+    assert verify_gallery(folder) == [sentence]
+    assert repair_gallery(folder, drop_lost=True) == [f"mended: {sentence}", f"dropped: {lost.id} (pictures/{lost.id}.jpg)"]
     is_whole(folder, 59)
     with open_gallery(folder) as reader, pytest.raises(ClipsenetError, match="not in the gallery"):
         reader.get(np.array([lost.id]))
@@ -100,7 +105,7 @@ def test_a_short_file_and_a_missing_one(made_gallery: tuple[Path, list[Row]]) ->
     rows = short.stat().st_size // 16
     short.write_bytes(short.read_bytes()[: 16 * 3 + 7])
     gone = missing.stat().st_size // 16
-    missing.unlink()
+    missing.rename(folder / "elsewhere")
     with pytest.raises(ClipsenetError, match="gallery repair mends what can be mended"):
         open_gallery(folder)
     with pytest.raises(ClipsenetError, match="gallery repair mends what can be mended"):
@@ -108,18 +113,26 @@ def test_a_short_file_and_a_missing_one(made_gallery: tuple[Path, list[Row]]) ->
     first, second = verify_gallery(folder)
     assert f"has 3 of {rows} vectors" in first
     assert f"is not there: {gone} vectors" in second
-    assert len(repair_gallery(folder)) == 2
+    assert all(sentence.startswith("left as it is") for sentence in repair_gallery(folder))
+    (folder / "elsewhere").rename(missing)  # it was not mounted
+    assert len(verify_gallery(folder)) == 1
+    missing.unlink()
+    said = repair_gallery(folder, drop_lost=True)
+    assert len(said) == 2 + gone + (rows - 3)
+    assert all(sentence.startswith("dropped: ") and ".jpg)" in sentence for sentence in said[2:]), "each is named"
     is_whole(folder, 60 - gone - (rows - 3))
 
 
 def test_a_sighting_without_vector_and_a_vector_without_sighting(made_gallery: tuple[Path, list[Row]]) -> None:
     folder, _ = made_gallery
-    change(folder, "DELETE FROM sighting WHERE id = 7", "INSERT INTO sighting VALUES (900, x'00', 'lost.jpg', -1, -1, -1, -1)")
+    crc = checksum_of(900, b"\0", "lost.jpg", -1, -1, -1, -1)
+    added = f"INSERT INTO sighting VALUES (900, x'00', 'lost.jpg', -1, -1, -1, -1, {crc})"
+    change(folder, "DELETE FROM sighting WHERE id = 7", added)
     assert verify_gallery(folder) == [
         "1 sightings have no vector; lost: 900 (lost.jpg)",
         "1 vectors have no sighting, the first: id 7",
     ]
-    assert len(repair_gallery(folder)) == 2
+    assert len(repair_gallery(folder, drop_lost=True)) == 4
     is_whole(folder, 59)
 
 
@@ -131,6 +144,89 @@ def test_what_cannot_be_mended_is_said(made_gallery: tuple[Path, list[Row]]) -> 
     assert repair_gallery(folder) == [f"cannot be mended: {sentence}"]
     change(folder, "DELETE FROM name")
     assert any("names of labels are missing" in sentence for sentence in verify_gallery(folder))
+
+
+@pytest.mark.parametrize(
+    ("statement", "said"),
+    [
+        ("UPDATE part SET data = zeroblob(length(data)) WHERE name = 'time' AND segment = 2", "column time of segment 2, "),
+        ("UPDATE part SET data = zeroblob(length(data)) WHERE name = 'id' AND segment = 2", "column id of segment 2, "),
+        (
+            "UPDATE part SET data = zeroblob(length(data)) WHERE name = 'checksum' AND segment = 2",
+            "column checksum of segment 2",
+        ),
+        ("UPDATE part SET data = zeroblob(length(data)) WHERE name = 'extra:type' AND segment = 2", "column type of segment 2"),
+        (
+            "UPDATE sighting SET path = 'other.jpg' WHERE id = 7",
+            "1 records of pictures are not as they were written, the first",
+        ),
+        ("UPDATE sighting SET x = 3 WHERE id = 7", "1 records of pictures are not as they were written, the first: id 7"),
+        ("DELETE FROM part WHERE name = 'id' AND segment = 2", "segment 2 has no ids or checksums"),
+    ],
+)
+def test_a_damaged_record_is_found_and_nothing_is_dropped_on_its_word(
+    made_gallery: tuple[Path, list[Row]], statement: str, said: str
+) -> None:
+    folder, _ = made_gallery
+    change(folder, statement)
+    sentences = verify_gallery(folder)
+    assert any(said in sentence for sentence in sentences), sentences
+    assert not any("vectors of segment 2 are not" in sentence for sentence in sentences), "the vectors themselves are right"
+    assert not any(sentence.startswith("dropped") for sentence in repair_gallery(folder, drop_lost=True))
+    assert verify_gallery(folder) == sentences
+    if "DELETE" in statement:
+        with pytest.raises(ClipsenetError, match="segment 2 has no column id: the ledger is damaged"):
+            open_gallery(folder)
+
+
+def test_an_index_of_neighbours_that_is_rotten_is_dropped(
+    made_gallery: tuple[Path, list[Row]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, _ = made_gallery
+    monkeypatch.setattr(neighbourhood, "INDEXED_FROM", 10)
+    with open_gallery(folder, write=True) as gallery:
+        file = folder / gallery.build_index().file
+    assert verify_gallery(folder) == []
+    data = bytearray(file.read_bytes())
+    data[len(data) // 2] ^= 1
+    file.write_bytes(data)
+    (sentence,) = verify_gallery(folder)
+    assert "is not as it was written; searches are exact until it is built again" in sentence
+    assert repair_gallery(folder) == [f"mended: {sentence}"]
+    assert not file.exists()
+    with open_gallery(folder) as gallery:
+        assert gallery.search(unit(np.random.default_rng(1), 1)).exact
+
+
+def test_new_vectors_that_are_rotten_are_made_again(made_gallery: tuple[Path, list[Row]]) -> None:
+    folder, _ = made_gallery
+    other, rng = embedding(4, "b" * 64), np.random.default_rng(5)
+    with open_gallery(folder, write=True) as gallery:
+        before = set(files(folder))
+        renewal = gallery.re_embed(other)
+        ids = renewal.waiting(20)
+        pictures = gallery.sightings(ids)
+        renewal.add(ids, Features(pictures, unit(rng, 20, 4), other.run_id))
+        done = renewal.done
+    first = sorted(set(files(folder)) - before)[0]
+    data = bytearray(first.read_bytes())
+    data[5] ^= 64
+    first.write_bytes(data)
+    (sentence,) = verify_gallery(folder)
+    assert "are as they were written; the re-embedding makes that segment's again" in sentence
+    assert repair_gallery(folder) == [f"mended: {sentence}"]
+    assert verify_gallery(folder) == []
+    with open_gallery(folder, write=True) as gallery:
+        assert gallery.re_embed(other).done < done
+
+
+def test_what_is_being_written_is_no_leftover(made_gallery: tuple[Path, list[Row]]) -> None:
+    folder, _ = made_gallery
+    with open_gallery(folder, write=True):
+        with files(folder)[0].open("ab") as file:
+            file.write(b"not recorded yet")
+        assert verify_gallery(folder) == [], "another process may be about to record it"
+    assert len(verify_gallery(folder)) == 1
 
 
 def test_a_ledger_that_is_rubbish(made_gallery: tuple[Path, list[Row]]) -> None:

@@ -1,5 +1,6 @@
 """Forgetting: nothing of a forgotten sighting is left in any byte of the folder; the rest is as it was."""
 
+import errno
 import json
 from pathlib import Path
 
@@ -8,13 +9,18 @@ import pytest
 
 from clipsenet.errors import ClipsenetError
 from clipsenet.features import Features
-from clipsenet.gallery import segments
-from clipsenet.gallery.interface import EVERYTHING, NOBODY, Filter
+from clipsenet.gallery import local, neighbourhood, segments
+from clipsenet.gallery.checking import verify_gallery
+from clipsenet.gallery.interface import EVERYTHING, NOBODY, Filter, ForgottenError
 from clipsenet.gallery.local import create_gallery, open_gallery
+from clipsenet.gallery.repairing import repair_gallery
 from clipsenet.sightings import Sightings
 from gallery_cases import HOUR, brute, embedding, filled, made, meant, unit
 
 DAY = 24 * HOUR
+
+
+CAMERAS = ("", "north", "south", "gate")
 
 
 def every_byte(folder: Path) -> bytes:
@@ -101,15 +107,77 @@ def test_the_search_goes_on_without_them_and_ids_are_not_given_again(tmp_path: P
             np.testing.assert_allclose(answer.similarity[0, :count], [value for _, value in wanted], atol=1e-6)
             assert (answer.ids[0, count:] == NOBODY).all()
         assert not np.array_equal(tracks.ids, gallery.search(query, top=20, group="track").ids)
-        # the reader still has its moment, though the files are gone
-        np.testing.assert_array_equal(reader.search(query, top=80).ids, before.ids)
-        assert reader.count() == 80
-        with pytest.raises(ClipsenetError, match="not in the gallery any longer"):
+        # what is forgotten is not found by those who had opened it before, either
+        np.testing.assert_array_equal(reader.search(query, top=80).ids, gallery.search(query, top=80).ids)
+        assert not np.array_equal(reader.search(query, top=80).ids, before.ids)
+        assert reader.count() == len(left) == sum(reader.count(Filter(equal=(("camera", name),))) for name in CAMERAS)
+        with pytest.raises(ForgottenError, match="are not in the gallery"):
             reader.get(np.array([row.id for row in rows if meant(row, where)]))
         features, content, _ = made(rng, 5, start=200)
         assert gallery.add(features, content).tolist() == [80, 81, 82, 83, 84]
+        assert reader.count() == len(left), "what is added does not reach them"
         gallery.drop(np.array([84, 83]))
         assert gallery.add(features, content).tolist() == [80, 81, 82, 85, 86]
+        assert gallery.verify() == []
+
+
+def test_a_reader_does_not_go_over_to_another_run(tmp_path: Path) -> None:
+    rng, other = np.random.default_rng(2), embedding(run="b" * 64)
+    gallery, _ = filled(tmp_path / "g", rng, 30)
+    query = unit(rng, 1)
+    with gallery, open_gallery(tmp_path / "g") as reader:
+        before = reader.search(query)
+        renewal = gallery.re_embed(other)
+        ids = renewal.waiting(30)
+        renewal.add(ids, Features(gallery.sightings(ids), unit(rng, 30), other.run_id))
+        renewal.switch()
+        np.testing.assert_array_equal(reader.search(query).ids, before.ids)
+        gallery.drop(before.ids[0, :1])
+        with pytest.raises(ClipsenetError, match=r"holds embeddings of run b+ now, and was opened when .* open it again"):
+            reader.search(query)
+
+
+def test_a_wipe_that_fails_says_what_is_done_and_what_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gallery, rows = filled(tmp_path / "g", np.random.default_rng(3), 40)
+    where = Filter(cameras=("south",))
+    gone = sum(meant(row, where) for row in rows)
+
+    def fail(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with gallery:
+        with monkeypatch.context() as patch:
+            patch.setattr(local, "wipe", fail)
+            with pytest.raises(
+                ClipsenetError, match=rf"{gone} sightings are gone .* traces of them may still .* repair .* goes on"
+            ):
+                gallery.forget(where)
+        assert gallery.count() == 40 - gone
+        pending = gallery.verify()
+        assert "not yet wiped" in pending[0]
+        assert all("is not recorded" in sentence for sentence in pending[1:]), "the old vectors"
+    assert repair_gallery(tmp_path / "g") == [f"mended: {sentence}" for sentence in pending]
+    assert verify_gallery(tmp_path / "g") == []
+    assert b"south" not in every_byte(tmp_path / "g")
+
+
+def test_an_index_that_cannot_be_built_anew_does_not_undo_a_forgetting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(neighbourhood, "INDEXED_FROM", 10)
+    gallery, rows = filled(tmp_path / "g", np.random.default_rng(4), 40)
+    where = Filter(cameras=("south",))
+
+    def refuse(*_: object) -> str:
+        raise ClipsenetError("it does not fit")
+
+    with gallery:
+        gallery.build_index()
+        monkeypatch.setattr(neighbourhood, "require_memory", refuse)
+        with pytest.raises(
+            ClipsenetError, match=r"are gone from the gallery.* index .* could not be built anew \(it does not fit"
+        ):
+            gallery.forget(where)
+        assert gallery.count() == 40 - sum(meant(row, where) for row in rows)
+        assert gallery.search(unit(np.random.default_rng(5), 1)).exact
         assert gallery.verify() == []
 
 

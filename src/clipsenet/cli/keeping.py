@@ -122,12 +122,17 @@ def verify(gallery: GalleryFolder) -> None:
     typer.echo(f"{gallery}: nothing is wrong")
 
 
-def repair(gallery: GalleryFolder) -> None:
-    """Mend what verify finds and what can be mended; what is lost is dropped and named."""
+def repair(
+    gallery: GalleryFolder,
+    drop_lost: Annotated[
+        bool, typer.Option("--drop-lost", help="Remove, and name, sightings whose vector or record is lost.")
+    ] = False,
+) -> None:
+    """Mend what verify finds and what can be mended; what is lost is dropped on request only."""
     from clipsenet.gallery.checking import verify_gallery
     from clipsenet.gallery.repairing import repair_gallery
 
-    done = repair_gallery(gallery)
+    done = repair_gallery(gallery, drop_lost=drop_lost)
     for sentence in done:
         typer.echo(sentence)
     _report(verify_gallery(gallery), "this could not be mended")

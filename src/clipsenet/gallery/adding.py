@@ -10,6 +10,7 @@ from clipsenet.features import Features
 from clipsenet.gallery import segments
 from clipsenet.gallery.interface import NOBODY, Embedding
 from clipsenet.gallery.ledger import EXTRA, LABELS, Ledger
+from clipsenet.gallery.leftovers import discard_unrecorded
 from clipsenet.gallery.schema import transaction
 from clipsenet.sightings import Labels
 
@@ -85,8 +86,7 @@ def add(
         with transaction(ledger.db, write=True):
             ids[new] = _record(ledger, features[new], [content[row] for row in new], quality[new], vectors, pieces)
     except BaseException:
-        for piece in pieces:
-            layout.cut(piece.file, piece.before)
+        discard_unrecorded(ledger)
         raise
     known = {one: int(ids[row]) for one, row in first_of.items()}
     return np.array([known[one] for one in content], dtype=np.int64)

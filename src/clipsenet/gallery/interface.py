@@ -6,6 +6,7 @@ from typing import Literal, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float, Int
 
+from clipsenet.errors import ClipsenetError
 from clipsenet.features import Features
 
 Group = Literal["track", "camera"]
@@ -14,6 +15,10 @@ Dtype = Literal["float16", "float32"]
 
 NOBODY = -1
 """An id that no sighting has: fills an answer that is shorter than was asked for."""
+
+
+class ForgottenError(ClipsenetError):
+    """A sighting that was found a moment ago is not there any longer; the same search again finds others."""
 
 
 @dataclass(frozen=True)
@@ -119,11 +124,14 @@ class Gallery(Protocol):
         """Sightings and embeddings by their ids, in that order.
 
         Raises:
-            ClipsenetError: an id that is not there, or no longer.
+            ForgottenError: an id that is not there, or no longer.
         """
 
     def forget(self, where: Filter) -> int:
-        """Remove sightings so that nothing of them is left in the folder; returns how many."""
+        """Remove sightings so that nothing of them is left in the folder; returns how many.
+
+        Who has the gallery open elsewhere does not find them from then on.
+        """
 
     def count(self, where: Filter = EVERYTHING) -> int:
         """How many sightings are meant."""

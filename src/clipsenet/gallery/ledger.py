@@ -6,6 +6,7 @@ a part of a second, and a comparison of a whole column takes a millisecond witho
 
 import json
 import sqlite3
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from hashlib import blake2b
@@ -16,7 +17,7 @@ import numpy as np
 from jaxtyping import Int, UInt32
 
 from clipsenet.errors import ClipsenetError
-from clipsenet.gallery.interface import NOBODY, Dtype, Embedding, Weighting
+from clipsenet.gallery.interface import NOBODY, Dtype, Embedding, ForgottenError, Weighting
 from clipsenet.gallery.schema import FORMAT, LEDGER, TABLES, connect, transaction
 from clipsenet.gallery.segments import Layout
 
@@ -47,6 +48,11 @@ def label_columns(columns: Iterable[str]) -> list[str]:
 def digest(content: str) -> bytes:
     """What is kept of a picture's digest: 16 bytes of it."""
     return blake2b(content.encode(), digest_size=16).digest()
+
+
+def checksum_of(id_: int, content: bytes, path: str, *box: int) -> int:
+    """Of what is recorded of a sighting."""
+    return zlib.crc32(content + f"{id_} {' '.join(map(str, box))} {path}".encode())
 
 
 class Ledger:
@@ -93,8 +99,11 @@ class Ledger:
                 f"{self.folder} is half a gallery: its {LEDGER} has no format number; remove the folder and index again"
             )
         if int(found) > FORMAT:
+            raise ClipsenetError(f"{self.folder} is a gallery of format {found}, this version reads {FORMAT}: update clipsenet")
+        if int(found) < FORMAT:
             raise ClipsenetError(
-                f"{self.folder} is a gallery of format {found}, this version reads up to {FORMAT}: update clipsenet"
+                f"{self.folder} is a gallery of format {found}, which was never released; this version reads {FORMAT}: index "
+                "the pictures again"
             )
 
     def close(self) -> None:
@@ -124,6 +133,11 @@ class Ledger:
     def weighting(self) -> Weighting:
         """How a track's pictures are weighed."""
         return cast(Weighting, self.meta("weighting"))
+
+    @property
+    def forgettings(self) -> int:
+        """How often something was forgotten."""
+        return int(self.meta("forgettings") or 0)
 
     def layout(self, key: str = "embedding") -> Layout:
         """How its vectors lie."""
@@ -185,16 +199,24 @@ class Ledger:
         self.db.execute("DELETE FROM renewal WHERE segment = ?", (segment,))
         self.db.execute("DELETE FROM renewed WHERE segment = ?", (segment,))
 
+    def renewed(self, segment: int) -> UInt32[np.ndarray, " n"]:
+        """The checksums of a segment's new vectors."""
+        parts = self.db.execute("SELECT checksums FROM renewed WHERE segment = ? ORDER BY first", (segment,))
+        return np.concatenate([np.empty(0, np.uint32), *(np.frombuffer(data, dtype=np.uint32) for (data,) in parts)])
+
     def renew_segment(self, segment: int, file: int, rows: int) -> None:
         """Record that a segment's vectors are the new ones."""
-        parts = self.db.execute("SELECT checksums FROM renewed WHERE segment = ? ORDER BY first", (segment,))
-        checksums = np.concatenate([np.frombuffer(data, dtype=np.uint32) for (data,) in parts])
+        checksums = self.renewed(segment)
         assert len(checksums) == rows
         self.db.execute("UPDATE segment SET file = ? WHERE number = ?", (file, segment))
         blocks = self.db.execute("SELECT first, rows FROM part WHERE segment = ? AND name = 'checksum'", (segment,)).fetchall()
         self.db.executemany(
-            "UPDATE part SET data = ? WHERE segment = ? AND name = 'checksum' AND first = ?",
-            [(checksums[first : first + count].tobytes(), segment, first) for first, count in blocks],
+            "UPDATE part SET data = ?, crc = ? WHERE segment = ? AND name = 'checksum' AND first = ?",
+            [
+                (data, zlib.crc32(data), segment, first)
+                for first, count in blocks
+                for data in [checksums[first : first + count].tobytes()]
+            ],
         )
 
     def append_columns(self, segment: int, first: int, columns: Mapping[str, np.ndarray]) -> None:
@@ -216,10 +238,11 @@ class Ledger:
             self.db.execute("DELETE FROM part WHERE segment = ? AND first = ?", (segment, last[0]))
             first, rows, columns = last[0], last[1] + rows, merged
         self.db.executemany(
-            "INSERT INTO part (segment, first, rows, name, data) VALUES (?, ?, ?, ?, ?)",
+            "INSERT INTO part (segment, first, rows, name, data, crc) VALUES (?, ?, ?, ?, ?, ?)",
             [
-                (segment, first, rows, name, np.ascontiguousarray(values, dtype=dtype_of(name)).tobytes())
+                (segment, first, rows, name, data, zlib.crc32(data))
                 for name, values in columns.items()
+                for data in [np.ascontiguousarray(values, dtype=dtype_of(name)).tobytes()]
             ],
         )
 
@@ -301,24 +324,34 @@ class Ledger:
     ) -> None:
         """Record what sightings show."""
         rows = [(id_, digest(one), path, *box) for id_, one, path, box in zip(ids, content, paths, boxes, strict=True)]
-        self.db.executemany("INSERT INTO sighting VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+        self.db.executemany("INSERT INTO sighting VALUES (?, ?, ?, ?, ?, ?, ?, ?)", [(*row, checksum_of(*row)) for row in rows])
+
+    def rotten_blocks(self) -> list[tuple[int, str, int, int]]:
+        """Segment, column, first row and number of rows of each block that is not as it was written."""
+        parts = self.db.execute("SELECT segment, name, first, rows, data, crc FROM part")
+        return [tuple(part[:4]) for part in parts if zlib.crc32(part[4]) != part[5]]
+
+    def rotten_sightings(self) -> list[int]:
+        """The ids of those whose record is not as it was written."""
+        rows = self.db.execute("SELECT id, content, path, x, y, width, height, crc FROM sighting ORDER BY id")
+        return [row[0] for row in rows if checksum_of(*row[:-1]) != row[-1]]
 
     def pictures(self, ids: Sequence[int]) -> tuple[list[str], list[tuple[int, int, int, int]]]:
         """Path and box of each.
 
         Raises:
-            ClipsenetError: an id that is not there any longer.
+            ForgottenError: an id that is not there any longer.
         """
         rows = self._ask("SELECT id, path, x, y, width, height FROM sighting WHERE id IN ({})", list(ids))
         found = {row[0]: (row[1], row[2:]) for row in rows}
         gone = [id_ for id_ in ids if id_ not in found]
         if gone:
-            raise ClipsenetError(f"{self.folder}: sighting {gone[0]} is not in the gallery any longer; it was forgotten")
+            raise ForgottenError(f"{self.folder}: sighting {gone[0]} is not in the gallery any longer; search again")
         return [found[id_][0] for id_ in ids], [found[id_][1] for id_ in ids]
 
-    def paths(self, ids: Sequence[int]) -> list[str]:
-        """The paths of those that are there."""
-        return [str(path) for (path,) in self._ask("SELECT path FROM sighting WHERE id IN ({})", list(ids))]
+    def paths(self, ids: Sequence[int]) -> dict[int, str]:
+        """The paths of those that are there, by their ids."""
+        return {int(id_): str(path) for id_, path in self._ask("SELECT id, path FROM sighting WHERE id IN ({})", list(ids))}
 
     def all_ids(self) -> set[int]:
         """The ids of all sightings."""

@@ -1,6 +1,8 @@
 """Leftovers: what a process that was killed, or a forgetting, leaves behind; every writer clears it away first."""
 
+import contextlib
 import json
+import sqlite3
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,6 +52,15 @@ def clear_leftovers(ledger: Ledger) -> None:
         path.unlink()
     if missing_index(ledger):
         ledger.unset_meta("neighbours")
+
+
+def discard_unrecorded(ledger: Ledger) -> None:
+    """What a failed work has written and not recorded; what cannot be removed now, the next writer removes.
+
+    Whether it was recorded the ledger is asked: a signal's exception may come just behind the commit.
+    """
+    with contextlib.suppress(OSError, sqlite3.Error):
+        clear_leftovers(ledger)
 
 
 def missing_index(ledger: Ledger) -> str:

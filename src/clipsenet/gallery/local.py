@@ -1,5 +1,6 @@
 """The local gallery: one folder, no server; one process writes, any number search."""
 
+import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,6 +31,9 @@ from clipsenet.gallery.snapshot import Snapshot
 from clipsenet.gallery.writing import Writing, is_written
 from clipsenet.reporting import SILENT, Watch
 from clipsenet.sightings import TEXT, WHOLE, Labels, Sightings
+
+AT_ONCE = 64
+"""Queries that are compared together: more are no quicker each, and take memory for each."""
 
 NOTE = "note:"
 """Begins the key of what somebody else wishes the gallery to remember."""
@@ -66,7 +70,9 @@ def open_gallery(folder: Path, *, write: bool = False) -> "LocalGallery":
 
 
 class LocalGallery:
-    """A gallery in a folder. Opened to be read it stays as it was then, whatever a writer does meanwhile.
+    """A gallery in a folder. Opened to be read it stays as it was then while others add to it.
+
+    Only a forgetting reaches those who read: what is forgotten is not found any longer, and the gallery is as it is now.
 
     A track is one name under one camera: the same name under another camera is another track.
     """
@@ -163,16 +169,17 @@ class LocalGallery:
                 raise ClipsenetError(f"{self.folder}: {explain_nothing(snapshot, self._ledger, where)}")
             lengths = self._lengths
             index = None if exact or rows is not None or group is not None else self._index(snapshot)
-        if not len(query):
-            found: list[Best] = []
-        elif group == "camera":
-            found = best_cameras(snapshot, query, rows, top)
-        elif group == "track":
-            found = best_tracks(snapshot, query, rows, top, lengths)
-        elif index is not None:
-            found = index.best(snapshot, query, top)
-        else:
-            found = best_rows(snapshot, query, rows, top)
+        found: list[Best] = []
+        for start in range(0, len(query), AT_ONCE):
+            some = query[start : start + AT_ONCE]
+            if group == "camera":
+                found += best_cameras(snapshot, some, rows, top)
+            elif group == "track":
+                found += best_tracks(snapshot, some, rows, top, lengths)
+            elif index is not None:
+                found += index.best(snapshot, some, top)
+            else:
+                found += best_rows(snapshot, some, rows, top)
         ids = np.full((len(query), top), NOBODY, dtype=np.int64)
         similarity = np.full((len(query), top), np.nan, dtype=np.float32)
         for number, (best, values) in enumerate(found):
@@ -261,8 +268,7 @@ class LocalGallery:
     def verify(self) -> list[str]:
         """What is wrong with the store as it is now; see ``Gallery.verify``."""
         with self._used():
-            quiet = self._writing is not None or not is_written(self.folder)
-            return [finding.sentence for finding in find_damage(self.folder, quiet=quiet)]
+            return [finding.sentence for finding in find_damage(self.folder, self._others_write)]
 
     def remember(self, key: str, text: str) -> None:
         """Keep a text beside the gallery, such as where its run lies.
@@ -305,11 +311,15 @@ class LocalGallery:
             yield
 
     def _now(self) -> Snapshot:
-        """The snapshot, after this process's own changes."""
-        if self._behind:
-            self._snapshot = Snapshot.load(self._ledger, self._snapshot)
-            self._lengths = _no_lengths(self._snapshot)
-            self._behind = False
+        """The snapshot, after this process's own changes, and after anybody's forgetting."""
+        if self._behind or self._ledger.forgettings != self._snapshot.forgettings:
+            now = Snapshot.load(self._ledger, self._snapshot)
+            if self._writing is None and now.embedding != self._snapshot.embedding:
+                raise ClipsenetError(
+                    f"{self.folder} holds embeddings of run {now.embedding.run_id[:16]} now, and was opened when it held those "
+                    f"of {self._snapshot.embedding.run_id[:16]}; open it again, and embed the queries with that run"
+                )
+            self._snapshot, self._lengths, self._behind = now, _no_lengths(now), False
         return self._snapshot
 
     def _index(self, snapshot: Snapshot) -> Neighbourhood | None:
@@ -335,10 +345,26 @@ class LocalGallery:
             indexed = bool(self._ledger.meta(KEY))
             take_out(self._ledger, ids, before)
             self._behind = True
-            wipe(self.folder, self._ledger)
-            if indexed and len(self._now()):
-                self.build_index()
+            self._finish_forgetting(len(ids), indexed)
         return len(ids)
+
+    def _finish_forgetting(self, count: int, indexed: bool) -> None:
+        gone = f"{self.folder}: {count} sightings are gone from the gallery, and no search finds them"
+        try:
+            wipe(self.folder, self._ledger)
+        except (OSError, sqlite3.Error) as error:
+            raise ClipsenetError(
+                f"{gone}; but traces of them may still lie in its files ({error}). Make that possible, then clipsenet gallery "
+                f"repair {self.folder} goes on wiping"
+            ) from error
+        if indexed and len(self._now()):
+            try:
+                self.build_index()
+            except (ClipsenetError, OSError, sqlite3.Error) as error:
+                raise ClipsenetError(
+                    f"{gone}; but the index of neighbours could not be built anew ({error}). Searches are exact until "
+                    f"clipsenet gallery neighbours {self.folder} builds it"
+                ) from error
 
     def _sightings(self, snapshot: Snapshot, ids: Int[np.ndarray, " n"]) -> Sightings:
         rows = snapshot.rows_of(ids)
@@ -355,6 +381,9 @@ class LocalGallery:
             box=np.array(boxes, dtype=np.int64).reshape(-1, 4) if any(box != WHOLE for box in boxes) else None,
             extra={name.removeprefix(EXTRA): labels[name] for name in extra},
         )
+
+    def _others_write(self) -> bool:
+        return self._writing is None and is_written(self.folder)
 
     def _labels(self, numbers: Int[np.ndarray, " n"]) -> Labels:
         names = self._ledger.names(np.unique(numbers).tolist())
@@ -376,4 +405,4 @@ def _checked(query: Float[np.ndarray, "q dim"], embedding: Embedding) -> Float[n
     bad = np.flatnonzero(~(np.abs(length - 1) < 1e-3))
     if len(bad):
         raise ClipsenetError(f"query {bad[0] + 1} is no unit vector: its length is {length[bad[0]]:.3g}, wanted 1")
-    return np.ascontiguousarray(query, dtype=np.float32)
+    return np.ascontiguousarray(query / length[:, None], dtype=np.float32)

@@ -8,6 +8,7 @@ beside it. How many cells are looked into is measured when it is built: the fewe
 import json
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from hashlib import file_digest
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from clipsenet.errors import ClipsenetError
 from clipsenet.files import move_into_place
 from clipsenet.gallery.interface import NOBODY
 from clipsenet.gallery.ledger import Ledger
+from clipsenet.gallery.leftovers import discard_unrecorded
 from clipsenet.gallery.schema import transaction
 from clipsenet.gallery.searching import Best, best_rows, merged, rescored_each
 from clipsenet.gallery.snapshot import Snapshot
@@ -55,19 +57,34 @@ class Facts:
         file: its name in the gallery's folder.
         covered: pairs of a segment's number and its rows that are in the index.
         probes: cells that are looked into.
-        recall: of the ten nearest, the share that was found when it was built.
+        recall: of the ten nearest others of some vectors, the share that was found when it was built.
+        digest: SHA-256 of the file.
     """
 
     file: str
     covered: tuple[tuple[int, int], ...]
     probes: int
     recall: float
+    digest: str
 
     @classmethod
     def read(cls, text: str) -> "Facts":
         """From what is remembered."""
         facts = json.loads(text)
-        return cls(facts["file"], tuple((one, rows) for one, rows in facts["covered"]), facts["probes"], facts["recall"])
+        return cls(**facts | {"covered": tuple((one, rows) for one, rows in facts["covered"])})
+
+    def is_as_written(self, folder: Path) -> bool:
+        """Whether the file holds what was written to it; all of it is read.
+
+        Raises:
+            OSError: it is not there, or cannot be read.
+        """
+        return _digest(folder / self.file) == self.digest
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as opened:
+        return file_digest(opened, "sha256").hexdigest()
 
 
 class Neighbourhood:
@@ -160,13 +177,13 @@ def build(folder: Path, ledger: Ledger, snapshot: Snapshot, watch: Watch = SILEN
             faiss.write_index(index, str(partial))
         except RuntimeError as error:  # FAISS's way to say that the disk is full
             raise OSError(str(error).splitlines()[0]) from error
+        digest = _digest(partial)
         move_into_place(partial, folder / file)
-        facts = Facts(file, tuple((one.number, one.rows) for one in snapshot.segments), probes, recall)
+        facts = Facts(file, tuple((one.number, one.rows) for one in snapshot.segments), probes, recall, digest)
         with transaction(ledger.db, write=True):
             ledger.set_meta(KEY, json.dumps(asdict(facts)))
     except BaseException:
-        for path in (partial, folder / file):
-            path.unlink(missing_ok=True)
+        discard_unrecorded(ledger)
         raise
     return facts
 
@@ -177,11 +194,12 @@ def _tried(index: Any, snapshot: Snapshot, cells: int, rng: np.random.Generator,
     asking = np.sort(rng.choice(len(snapshot), min(ASKED, len(snapshot)), replace=False))
     query = snapshot.vectors(asking)
     query /= np.linalg.norm(query, axis=1, keepdims=True)
-    wanted = [snapshot.columns["id"][best[0]] for best in best_rows(snapshot, query, None, 11)]
+    near = [best for best, _ in best_rows(snapshot, query, None, 11)]
+    wanted = [snapshot.columns["id"][best[best != own][:10]] for best, own in zip(near, asking, strict=True)]
     probes = 1
     while True:
         found = _ask(index, query, CANDIDATES, probes)
-        recall = float(np.mean([np.isin(one, near).mean() for one, near in zip(wanted, found, strict=True)]))
+        recall = float(np.mean([np.isin(of, some).mean() for of, some in zip(wanted, found, strict=True) if len(of)] or [1.0]))
         tick(probes, cells)
         if recall >= FOUND or probes >= cells:
             return probes, recall

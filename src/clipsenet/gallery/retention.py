@@ -14,8 +14,9 @@ from jaxtyping import Int
 
 from clipsenet.files import sync_folder
 from clipsenet.gallery.audit import Audit
+from clipsenet.gallery.interface import NOBODY
 from clipsenet.gallery.ledger import Ledger, label_columns
-from clipsenet.gallery.leftovers import clear_leftovers
+from clipsenet.gallery.leftovers import clear_leftovers, discard_unrecorded
 from clipsenet.gallery.schema import transaction
 
 COPIED = 16_384
@@ -53,7 +54,7 @@ def take_out(ledger: Ledger, ids: Int[np.ndarray, " n"], before: int | None = No
     rewritten: list[_Rewritten] = []
     try:
         for number, file, rows in ledger.segments():
-            if np.isin(ledger.columns(number, rows, only="id")["id"], ids).any():
+            if np.isin(ledger.columns(number, rows, only="id").get("id", NOBODY), ids).any():
                 rewritten.append(_without(ledger, number, file, rows, ids, len(rewritten)))
         with transaction(ledger.db, write=True):
             ledger.take_number("next_file", len(rewritten))
@@ -65,11 +66,10 @@ def take_out(ledger: Ledger, ids: Int[np.ndarray, " n"], before: int | None = No
             ledger.leave(ids.tolist())
             ledger.remove_names(_unused_names(ledger))
             ledger.unset_meta("neighbours")
+            ledger.set_meta("forgettings", str(ledger.forgettings + 1))
             ledger.set_meta("cleaning", json.dumps({"before": before}))
     except BaseException:
-        for one in rewritten:
-            if one.file is not None:
-                ledger.layout().cut(one.file, 0)
+        discard_unrecorded(ledger)
         raise
 
 
@@ -102,12 +102,8 @@ def _without(ledger: Ledger, number: int, file: int, rows: int, ids: Int[np.ndar
     if not len(keep):
         return _Rewritten(number, day, None, {})
     new, vectors = int(ledger.meta("next_file")) + taken, layout.map(file, there).numpy()
-    try:
-        for start in range(0, len(keep), COPIED):
-            layout.append(new, start, np.ascontiguousarray(vectors[keep[start : start + COPIED]]))
-    except BaseException:
-        layout.cut(new, 0)
-        raise
+    for start in range(0, len(keep), COPIED):
+        layout.append(new, start, np.ascontiguousarray(vectors[keep[start : start + COPIED]]))
     return _Rewritten(number, day, new, {name: values[keep] for name, values in columns.items()})
 
 

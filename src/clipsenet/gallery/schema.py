@@ -4,6 +4,7 @@ A rollback journal, not a write-ahead log: a reader needs no right to write, nob
 log, and after a commit no second file holds what the first has forgotten.
 """
 
+import errno
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -12,7 +13,9 @@ from pathlib import Path
 
 from clipsenet.errors import ClipsenetError
 
-FORMAT = 1
+FORMAT = 2
+"""Of galleries that this version makes and reads; 1 was never released and had no checksums of records."""
+
 LEDGER = "ledger.sqlite"
 PATIENCE = 60.0
 """Seconds that one process waits for another's commit, or for readers that are opening."""
@@ -24,14 +27,15 @@ CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE segment (number INTEGER PRIMARY KEY AUTOINCREMENT, day TEXT NOT NULL, rows INTEGER NOT NULL,
     file INTEGER NOT NULL);
 CREATE INDEX segment_of_day ON segment (day, number);
--- columns by blocks of rows: `data` holds the column `name` of a segment's rows from `first` on, as numbers
+-- columns by blocks of rows: `data` holds the column `name` of a segment's rows from `first` on, as numbers; crc: of data
 CREATE TABLE part (segment INTEGER NOT NULL, first INTEGER NOT NULL, rows INTEGER NOT NULL, name TEXT NOT NULL,
-    data BLOB NOT NULL);
+    data BLOB NOT NULL, crc INTEGER NOT NULL);
 CREATE UNIQUE INDEX part_of_segment ON part (segment, name, first);
 -- what the numbers of a label's column mean; a number is never given again
 CREATE TABLE name (number INTEGER PRIMARY KEY AUTOINCREMENT, label TEXT NOT NULL, text TEXT NOT NULL, UNIQUE (label, text));
 CREATE TABLE sighting (id INTEGER PRIMARY KEY, content BLOB NOT NULL UNIQUE, path TEXT NOT NULL,
-    x INTEGER NOT NULL, y INTEGER NOT NULL, width INTEGER NOT NULL, height INTEGER NOT NULL);
+    x INTEGER NOT NULL, y INTEGER NOT NULL, width INTEGER NOT NULL, height INTEGER NOT NULL,
+    crc INTEGER NOT NULL); -- of all before it
 -- paths that were forgotten a moment ago, until the audit has forgotten them, too
 CREATE TABLE leaving (path TEXT NOT NULL);
 -- other embeddings of a segment's first `rows` rows, in the file that will take its place
@@ -56,9 +60,7 @@ def explained(folder: Path) -> Iterator[None]:
                 f"{folder}: another process has kept the gallery's ledger busy for {PATIENCE:.0f} seconds; try again"
             ) from error
         if "full" in text or "I/O" in text:
-            raise ClipsenetError(
-                f"cannot write {folder}: {error}; what was in the gallery before is untouched. Free some space"
-            ) from error
+            raise ClipsenetError(_full(folder, error)) from error
         if "readonly" in text or "unable to open" in text:
             raise ClipsenetError(
                 f"{folder}: no right to {'write' if os.access(folder, os.R_OK | os.X_OK) else 'read'} the gallery ({error}), "
@@ -74,9 +76,13 @@ def explained(folder: Path) -> Iterator[None]:
     except FileNotFoundError as error:
         raise ClipsenetError(f"{folder}: a file is missing ({error}); {_MEND}") from error
     except OSError as error:
-        raise ClipsenetError(
-            f"cannot write {folder}: {error}; what was in the gallery before is untouched. Free some space"
-        ) from error
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise ClipsenetError(_full(folder, error)) from error
+        raise ClipsenetError(f"{folder}: the system refuses ({error}); what was recorded before is untouched") from error
+
+
+def _full(folder: Path, error: Exception) -> str:
+    return f"cannot write {folder}: {error}; what was in the gallery before is untouched. Free some space"
 
 
 _MEND = "clipsenet gallery verify tells what is wrong, clipsenet gallery repair mends what can be mended"
@@ -96,7 +102,7 @@ def connect(path: Path, *, write: bool) -> sqlite3.Connection:
     try:
         if write:
             connection.execute("PRAGMA secure_delete = ON")
-            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA synchronous = EXTRA")  # FULL would not sync the folder after the journal is gone
             connection.execute("PRAGMA journal_mode = DELETE")
         else:
             connection.execute("PRAGMA query_only = ON")
@@ -113,10 +119,11 @@ def transaction(connection: sqlite3.Connection, *, write: bool) -> Iterator[None
     """All of it or nothing; for reading: all of it from one moment.
 
     Raises:
-        sqlite3.Error: SQLite's; nothing has changed then.
+        sqlite3.Error: SQLite's; nothing has changed then. A signal's exception may also come just behind the commit: what
+            became of it, only the ledger tells.
     """
-    connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
     try:
+        connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
         yield
         connection.execute("COMMIT")
     except BaseException:

@@ -8,12 +8,12 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from clipsenet.errors import ClipsenetError
-from clipsenet.gallery.interface import NOBODY, Embedding, Weighting
+from clipsenet.gallery.interface import NOBODY, Embedding, ForgottenError, Weighting
 from clipsenet.gallery.ledger import Ledger, dtype_of
 from clipsenet.gallery.schema import transaction
 
-ATTEMPTS = 20
-"""A file may be gone between reading its name and mapping it, when somebody forgets meanwhile: so often it is read again."""
+NEEDED = ("id", "time", "quality")
+"""Columns without which a segment cannot be searched."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +46,7 @@ class Snapshot:
         start: ``(s + 1,)`` the first row of each segment, and the number of all.
         columns: each ``(n,)``; labels as numbers, 0 for unknown.
         neighbours: what is remembered of the index of neighbours, empty where there is none.
+        forgettings: how often something was forgotten; another number tells that this snapshot holds what is no more.
     """
 
     embedding: Embedding
@@ -54,6 +55,7 @@ class Snapshot:
     start: Int[np.ndarray, " _"]
     columns: dict[str, np.ndarray]
     neighbours: str = ""
+    forgettings: int = 0
 
     def __len__(self) -> int:
         return int(self.start[-1])
@@ -62,20 +64,12 @@ class Snapshot:
     def load(cls, ledger: Ledger, former: "Snapshot | None" = None) -> "Snapshot":
         """What the ledger records now; segments that are as they were are taken from a former snapshot.
 
+        Files are mapped while the ledger is being read: nobody can commit a forgetting meanwhile, and so unlink them.
+
         Raises:
             OSError, EOFError: a file of vectors is not there, cannot be read or is too short.
             ClipsenetError: the ledger is damaged.
         """
-        for attempt in range(ATTEMPTS):
-            try:
-                return cls._load(ledger, former)
-            except FileNotFoundError:
-                if attempt == ATTEMPTS - 1:
-                    raise
-        raise AssertionError
-
-    @classmethod
-    def _load(cls, ledger: Ledger, former: "Snapshot | None") -> "Snapshot":
         same = {(one.number, one.file, one.rows): one for one in former.segments} if former else {}
         segments: list[Segment] = []
         with transaction(ledger.db, write=False):
@@ -86,8 +80,13 @@ class Snapshot:
                     known = Segment(
                         number, file, rows, layout.map(file, rows), ledger.columns(number, rows, without="checksum")
                     )
+                    if absent := [name for name in NEEDED if name not in known.columns]:
+                        raise ClipsenetError(
+                            f"{ledger.folder}: segment {number} has no column {', '.join(absent)}: the ledger is damaged; "
+                            "clipsenet gallery verify tells more"
+                        )
                 segments.append(known)
-            weighting, neighbours = ledger.weighting, ledger.meta("neighbours")
+            weighting, neighbours, forgettings = ledger.weighting, ledger.meta("neighbours"), ledger.forgettings
         start = np.cumsum([0, *(one.rows for one in segments)]).astype(np.int64)
         names = list(dict.fromkeys(name for one in segments for name in one.columns)) or ["id"]
         columns = {name: np.zeros(start[-1], dtype=dtype_of(name)) for name in ("id", "time", "quality", *names)}
@@ -95,7 +94,7 @@ class Snapshot:
             for name, values in one.columns.items():
                 columns[name][first : first + one.rows] = values
                 one.columns[name] = columns[name][first : first + one.rows]
-        return cls(embedding, weighting, tuple(segments), start, columns, neighbours)
+        return cls(embedding, weighting, tuple(segments), start, columns, neighbours, forgettings)
 
     def label(self, name: str) -> Int[np.ndarray, " n"]:
         """A label's numbers, all unknown where nobody ever gave one."""
@@ -110,11 +109,11 @@ class Snapshot:
         """The rows of sightings.
 
         Raises:
-            ClipsenetError: an id that is not there.
+            ForgottenError: an id that is not there.
         """
         rows = self.places_of(ids)
         if len(gone := np.flatnonzero(rows < 0)):
-            raise ClipsenetError(
+            raise ForgottenError(
                 f"{len(gone)} of {len(ids)} sightings are not in the gallery, the first: {ids[gone[0]]}; "
                 "an id is never given again, so it was forgotten, or belongs to another gallery"
             )

@@ -11,6 +11,8 @@ from filelock import FileLock, Timeout
 from clipsenet.errors import ClipsenetError
 
 LOCK, HOLDER = "writer.lock", "writer.json"
+PATIENCE = 0.5
+"""Seconds until another is said to write: who only asks whether somebody does, holds the lock for a moment, too."""
 
 
 class Writing:
@@ -23,7 +25,7 @@ class Writing:
     def __init__(self, folder: Path) -> None:
         if not os.access(folder, os.W_OK | os.X_OK):
             raise ClipsenetError(f"{folder}: no right to write to this gallery; ask its owner, or work with a copy")
-        self._lock = FileLock(folder / LOCK, timeout=0, is_singleton=False)
+        self._lock = FileLock(folder / LOCK, timeout=PATIENCE, poll_interval=0.02, is_singleton=False)
         try:
             self._lock.acquire()
         except Timeout as error:
@@ -43,9 +45,11 @@ class Writing:
 
 
 def is_written(folder: Path) -> bool:
-    """Whether a process is writing to a gallery now."""
-    if not (folder / LOCK).exists() or not os.access(folder / LOCK, os.W_OK):
+    """Whether a process is writing to a gallery now, or may be: who has no right to ask cannot tell."""
+    if not (folder / LOCK).exists():
         return False
+    if not os.access(folder / LOCK, os.W_OK):
+        return True
     try:
         with FileLock(folder / LOCK, timeout=0, is_singleton=False):
             return False
