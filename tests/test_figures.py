@@ -201,12 +201,36 @@ def test_the_commands_write_pictures(run, toy_folder: Path, toy_run: Run, tmp_pa
         with Image.open(tmp_path / f"{kind}.png") as image:
             assert image.width > 300
             assert len(np.unique(np.asarray(image.convert("L")))) > 10, "not an empty page"
-    refused = run("figure", "ranks", toy_run.folder, "--data", toy_folder, "--to", tmp_path / "a.gif")
-    assert refused.code == 1
-    assert "found the ending '.gif', wanted .png or .jpg" in refused.err
+    for kind, ending in (("ranks", ".gif"), ("maps", ""), ("curves", ".jpg"), ("history", ".svg")):
+        file = tmp_path / f"a{ending}"
+        words = [] if kind == "history" else ["--data", toy_folder]
+        refused = run("figure", kind, toy_run.folder, *words, "--to", file)
+        assert (refused.code, f"found the ending '{ending}', wanted .png" in refused.err) == (2, True), refused.err
+        assert not file.exists(), "a PNG under another name"
     wrong = run("figure", "ranks", toy_run.folder, "--data", toy_folder, "--to", "a.png", "--set", "optimiser.rate=1")
     assert wrong.code == 2
     assert "a figure takes data.* only" in wrong.err
+
+
+def test_pictures_can_be_blurred(run, toy_folder: Path, toy_run: Run, tmp_path: Path) -> None:
+    for kind, rows in (("ranks", 2), ("maps", 1)):
+        words = ("--data", toy_folder, "--count", rows, "--queries", "random")
+        told = run("figure", kind, toy_run.folder, "--to", tmp_path / "sharp.png", *words)
+        assert "number plates and faces too (--blur)" in told.out
+        hidden = run("figure", kind, toy_run.folder, "--to", tmp_path / "soft.png", "--blur", *words)
+        assert hidden.code == 0, hidden.err
+        assert "--blur" not in hidden.out
+        sharp, soft = (np.asarray(Image.open(tmp_path / f"{one}.png").convert("L"), dtype=float) for one in ("sharp", "soft"))
+        assert sharp.shape == soft.shape
+        assert (sharp != soft).mean() > 0.02
+
+
+def test_another_reader_of_the_pictures(run, toy_folder: Path, toy_run: Run, tmp_path: Path) -> None:
+    words = ("figure", "curves", toy_run.folder, "--data", toy_folder / "pictures.csv", "--to", tmp_path / "a.png")
+    wrong = run(*words, "--benchmark", "veri776")
+    assert wrong.code == 1
+    right = run(*words, "--benchmark", "manifest")
+    assert right.code == 0, right.err
 
 
 def test_a_history_that_is_empty_is_refused(run, toy_run: Run, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -261,6 +262,19 @@ def test_the_command_refuses_before_it_computes(run, toy_run: Run, toy_folder: P
     wrong = run("report", toy_run.folder, "--data", toy_folder, "--to", tmp_path / "x", "--similarity", "cosines")
     assert wrong.code == 2
     assert not (tmp_path / "x").exists()
+
+
+def test_slices_of_another_list_are_named_and_left_out(toy_run: Run, toy_benchmark: Benchmark, tmp_path: Path) -> None:
+    there = f"type={toy_benchmark.test.extra['type'].names[0]}"
+    recipe = toy_run.recipe.model_copy(
+        update={"evaluation": toy_run.recipe.evaluation.model_copy(update={"slices": (there, "type=tank", "axles=3")})}
+    )
+    run = replace(toy_run, recipe=recipe)
+    choices = Choices(similarities=(), worst=1, best=0, random=0, first=1, maps=0)
+    told = write_report([("toy", run)], toy_benchmark, tmp_path / "r", choices)
+    assert told["runs"][0]["absent_slices"] == ["type=tank", "axles=3"]
+    assert there in {section["queries_of"] for section in told["runs"][0]["scorecard"]["sections"]}
+    assert "in the recipe's slices type=tank, axles=3." in Page(tmp_path / "r" / "index.html").text
 
 
 def test_the_command_prints_json(run, toy_run: Run, toy_folder: Path, tmp_path: Path) -> None:

@@ -263,6 +263,15 @@ def _count(result: TrialResult, mask: Bool[np.ndarray, " n"] | None) -> int:
     return int((counted if mask is None else counted & mask[result.trial.query]).sum())
 
 
+def has_queries(benchmark: Benchmark, text: str) -> bool:
+    """Whether some query is in a slice, such as ``type=van``."""
+    column, _, value = text.partition("=")
+    if column not in ("vehicle", "camera", "view", "track", *benchmark.test.extra):
+        return False
+    mask = benchmark.test.column(column) == value
+    return any(bool(mask[trial.query].any()) for trial in benchmark.trials)
+
+
 def _slice_mask(benchmark: Benchmark, text: str) -> Bool[np.ndarray, " n"]:
     column, equals, value = text.partition("=")
     if not equals:

@@ -1,21 +1,43 @@
 """Commands that draw figures of runs: figure ranks, maps, embedding, curves, slices, confusion, groups, history."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from clipsenet.cli.opening import open_benchmark, open_run, use_threads
-from clipsenet.cli.options import CheckpointName, Device, RunFolder, Set, SkipBroken, Threads
+from clipsenet.cli.options import BenchmarkName, CheckpointName, Device, RunFolder, Set, SkipBroken, Threads
 from clipsenet.errors import UsageError
 
 if TYPE_CHECKING:
+    from PIL import Image
+
     from clipsenet.figures.looking import Look
     from clipsenet.protocol import Benchmark
     from clipsenet.runs import Run
 
 Runs = Annotated[list[Path], typer.Argument(metavar="RUN ...", help="Run folders, on the same test.")]
-To = Annotated[Path, typer.Option("--to", metavar="FILE", help="A .png file (rank lists: .jpg, too).")]
+
+
+def _ends_in(*endings: str) -> Callable[[Path], Path]:
+    """Refuses a file that would be of another kind than its name says, before anything is computed."""
+
+    def checked(path: Path) -> Path:
+        if path.suffix.lower() not in endings:
+            raise UsageError(f"--to {path}: found the ending '{path.suffix}', wanted {' or '.join(endings)}")
+        return path
+
+    return checked
+
+
+To = Annotated[Path, typer.Option("--to", metavar="FILE", help="A .png file.", callback=_ends_in(".png"))]
+ToPicture = Annotated[
+    Path, typer.Option("--to", metavar="FILE", help="A .png or .jpg file.", callback=_ends_in(".png", ".jpg", ".jpeg"))
+]
+Blur = Annotated[
+    bool, typer.Option("--blur", help="Blur the lower middle of pictures, where a number plate often is, and known plates.")
+]
 TestData = Annotated[Path, typer.Option("--data", help="The benchmark, as for evaluate.")]
 Queries = Annotated[
     str, typer.Option(help="worst or best by average precision, random, or files of queries, separated by commas.")
@@ -31,17 +53,22 @@ FeaturesOf = Annotated[
 ]
 
 
+SHARP = "; pictures are shown as they are, number plates and faces too (--blur)"
+
+
 def ranks(
     runs: Runs,
     data: TestData,
-    to: To,
+    to: ToPicture,
     queries: Queries = "worst",
     count: Annotated[int, typer.Option(min=1, help="Queries at most.")] = 6,
     first: Annotated[int, typer.Option(min=1, help="Pictures a row.")] = 10,
     side: Annotated[int, typer.Option(min=24, help="Of a picture, in pixels.")] = 112,
     seed: Annotated[int, typer.Option(min=0, help="Of random.")] = 0,
     similarity: Similarity = "cosine",
+    blur: Blur = False,
     features: FeaturesOf = None,
+    benchmark: BenchmarkName = None,
     checkpoint: CheckpointName = None,
     set_: Set = None,
     skip_broken: SkipBroken = False,
@@ -58,23 +85,26 @@ def ranks(
     from clipsenet.sheet import save_picture
 
     use_threads(threads)
-    looks = _look(runs, data, similarity, features, checkpoint, set_, skip_broken, device)
+    looks = _look(runs, data, benchmark, similarity, features, checkpoint, set_, skip_broken, device)
     chosen = choose_queries(looks[0].found, queries, count, seed)
     named = with_own_names(looks)
-    save_picture(draw_rank_lists([(name, one.found) for name, one in named], chosen, first, side, caption(named)), to)
-    out.print(f"{len(chosen)} queries in {to}; {caption(named)}", markup=False)
+    found = [(name, one.found) for name, one in named]
+    save_picture(draw_rank_lists(found, chosen, first, side, caption(named), _show(looks[0], side, blur)), to)
+    out.print(f"{len(chosen)} queries in {to}; {caption(named)}{'' if blur else SHARP}", markup=False)
 
 
 def maps(
     runs: Runs,
     data: TestData,
-    to: To,
+    to: ToPicture,
     queries: Queries = "random",
     pairs: Annotated[bool, typer.Option("--pairs", help="Each query and its first match: what makes the two alike.")] = False,
     count: Annotated[int, typer.Option(min=1, help="Queries at most.")] = 5,
     side: Annotated[int, typer.Option(min=24, help="Of a picture, in pixels.")] = 128,
     seed: Annotated[int, typer.Option(min=0, help="Of random.")] = 0,
+    blur: Blur = False,
     features: FeaturesOf = None,
+    benchmark: BenchmarkName = None,
     checkpoint: CheckpointName = None,
     set_: Set = None,
     skip_broken: SkipBroken = False,
@@ -89,7 +119,7 @@ def maps(
     from clipsenet.sheet import save_picture
 
     use_threads(threads)
-    looks = _look(runs, data, "cosine", features, checkpoint, set_, skip_broken, device)
+    looks = _look(runs, data, benchmark, "cosine", features, checkpoint, set_, skip_broken, device)
     shown = []
     for one in choose_queries(looks[0].found, queries, count, seed):
         result = looks[0].found.results[one.trial]
@@ -99,8 +129,9 @@ def maps(
     for one_look in looks:
         one_look.run.model.to("cpu")  # a few pictures
     named = with_own_names(looks)
-    save_picture(draw_maps(named, shown, side, caption=caption(named)), to)
-    out.print(f"{len(shown)} {'pairs' if pairs else 'pictures'} in {to}; {caption(named)}", markup=False)
+    save_picture(draw_maps(named, shown, side, _show(looks[0], side, blur), caption(named)), to)
+    what = "pairs" if pairs else "pictures"
+    out.print(f"{len(shown)} {what} in {to}; {caption(named)}{'' if blur else SHARP}", markup=False)
 
 
 def embedding(
@@ -111,6 +142,7 @@ def embedding(
     columns: Annotated[int, typer.Option(min=1, help="Panels side by side.")] = 3,
     seed: Annotated[int, typer.Option(min=0, help="Of the vehicles, and of t-SNE.")] = 0,
     features: FeaturesOf = None,
+    benchmark: BenchmarkName = None,
     checkpoint: CheckpointName = None,
     set_: Set = None,
     skip_broken: SkipBroken = False,
@@ -123,11 +155,12 @@ def embedding(
     from clipsenet.figures.looking import caption, with_own_names
 
     use_threads(threads)
-    looks = _look(runs, data, "cosine", features, checkpoint, set_, skip_broken, device)
+    looks = _look(runs, data, benchmark, "cosine", features, checkpoint, set_, skip_broken, device)
     rows = choose_rows(looks[0].found.test, vehicles, seed)
     named = with_own_names(looks)
     draw_embedding(named, rows, to, columns, seed, caption(named))
-    out.print(f"{len(looks)} runs, {len(rows)} pictures in {to}; {caption(named)}", markup=False)
+    shown = looks[0].found.test[rows].vehicle.count()
+    out.print(f"{len(looks)} runs, {len(rows)} pictures of {shown} vehicles in {to}; {caption(named)}", markup=False)
 
 
 def curves(
@@ -136,6 +169,7 @@ def curves(
     to: To,
     similarity: Similarity = "cosine",
     features: FeaturesOf = None,
+    benchmark: BenchmarkName = None,
     checkpoint: CheckpointName = None,
     set_: Set = None,
     skip_broken: SkipBroken = False,
@@ -148,7 +182,7 @@ def curves(
     from clipsenet.figures.looking import caption, with_own_names
 
     use_threads(threads)
-    looks = _look(runs, data, similarity, features, checkpoint, set_, skip_broken, device)
+    looks = _look(runs, data, benchmark, similarity, features, checkpoint, set_, skip_broken, device)
     named = with_own_names(looks)
     found = [(name, one.found, spread(one.features, one.found, one.scored_by.junk)) for name, one in named]
     draw_curves(found, to, caption(named))
@@ -161,6 +195,7 @@ def slices(
     to: To,
     similarity: Similarity = "cosine",
     features: FeaturesOf = None,
+    benchmark: BenchmarkName = None,
     checkpoint: CheckpointName = None,
     set_: Set = None,
     skip_broken: SkipBroken = False,
@@ -174,7 +209,7 @@ def slices(
     from clipsenet.figures.slices import choose_slices, draw_slices
 
     use_threads(threads)
-    looks = _look(runs, data, similarity, features, checkpoint, set_, skip_broken, device)
+    looks = _look(runs, data, benchmark, similarity, features, checkpoint, set_, skip_broken, device)
     named = with_own_names(looks)
     found = [(name, slices_(one.found, one.scored_by)) for name, one in named]
     draw_slices(found, to, caption(named))
@@ -190,6 +225,7 @@ def confusion(
     features: Annotated[
         Path | None, typer.Option(metavar="DIR", help="A features folder: read where it is there, written where it is not.")
     ] = None,
+    benchmark: BenchmarkName = None,
     checkpoint: CheckpointName = None,
     set_: Set = None,
     skip_broken: SkipBroken = False,
@@ -204,7 +240,7 @@ def confusion(
 
     use_threads(threads)
     kept = None if features is None else [features]
-    seen = _look([run], data, similarity, kept, checkpoint, set_, skip_broken, device)[0]
+    seen = _look([run], data, benchmark, similarity, kept, checkpoint, set_, skip_broken, device)[0]
     found = confuse(seen.found)
     how = caption([(seen.name, seen)])
     draw_confusion(found, to, vehicles, how)
@@ -219,6 +255,7 @@ def groups(
     to: To,
     pictures: Annotated[int, typer.Option(min=1, help="Test pictures at most, drawn by --seed.")] = 200,
     seed: Annotated[int, typer.Option(min=0, help="Of the pictures.")] = 0,
+    benchmark: BenchmarkName = None,
     checkpoint: CheckpointName = None,
     set_: Set = None,
     skip_broken: SkipBroken = False,
@@ -233,13 +270,13 @@ def groups(
     from clipsenet.models.group_shares import afem_of
 
     use_threads(threads)
-    opened, benchmark = open_all(runs, data, checkpoint, set_, skip_broken)
+    opened, tested = open_all(runs, data, benchmark, checkpoint, set_, skip_broken)
     for run in opened:
         afem_of(run.model)
-    rows = np.sort(np.random.default_rng(seed).permutation(len(benchmark.test))[:pictures])
+    rows = np.sort(np.random.default_rng(seed).permutation(len(tested.test))[:pictures])
     names = own_names([run.recipe.name for run in opened], runs)
-    found = [(name, measure_groups(run, benchmark.test[rows])) for name, run in zip(names, opened, strict=True)]
-    which = f"{len(rows)} test pictures of {benchmark.name} {benchmark.fingerprint}, drawn by seed {seed}"
+    found = [(name, measure_groups(run, tested.test[rows])) for name, run in zip(names, opened, strict=True)]
+    which = f"{len(rows)} test pictures of {tested.name} {tested.fingerprint}, drawn by seed {seed}"
     draw_groups(found, to, which)
     out.print(f"{len(found)} runs in {to}; {which}", markup=False)
 
@@ -261,9 +298,22 @@ def history(runs: Runs, to: To) -> None:
     out.print(f"{len(runs)} runs, in {to}", markup=False)
 
 
+def _show(seen: "Look", side: int, blur: bool) -> "Callable[[int], Image.Image] | None":
+    """How a picture is shown where it is blurred; none: as it is."""
+    from clipsenet.covering import plate_boxes
+    from clipsenet.figures.small_pictures import small
+
+    if not blur:
+        return None
+    test = seen.found.test
+    plates = plate_boxes(test)
+    return lambda row: small(test, row, side=side, blurred=True, plate=plates[row])
+
+
 def _look(
     runs: list[Path],
     data: Path,
+    benchmark: str | None,
     similarity: str,
     features: list[Path] | None,
     checkpoint: str | None,
@@ -279,12 +329,12 @@ def _look(
 
     if features and len(features) != len(runs):
         raise UsageError(f"{len(features)} features folders for {len(runs)} runs: give one for each, in order, or none")
-    opened, benchmark = open_all(runs, data, checkpoint, set_, skip_broken)
+    opened, tested = open_all(runs, data, benchmark, checkpoint, set_, skip_broken)
     with watching() as watch:
         return [
             look(
                 run,
-                benchmark,
+                tested,
                 chain=Chain.parse(similarity),
                 features=None if features is None else features[number],
                 device=find_device(device),
@@ -295,9 +345,9 @@ def _look(
 
 
 def open_all(
-    runs: list[Path], data: Path, checkpoint: str | None, set_: list[str] | None, skip_broken: bool
+    runs: list[Path], data: Path, benchmark: str | None, checkpoint: str | None, set_: list[str] | None, skip_broken: bool
 ) -> "tuple[list[Run], Benchmark]":
-    """The runs, and the benchmark of the first one."""
+    """The runs, and the pictures as the first one's recipe reads them, or as ``benchmark`` says."""
     from clipsenet.recipe import Recipe
     from clipsenet.runs import read_recipe
     from clipsenet.settings import override
@@ -305,6 +355,9 @@ def open_all(
     for text in set_ or ():
         if not text.startswith("data."):
             raise UsageError(f"--set {text}: a figure takes data.* only; the networks are the runs'")
-    settings = Recipe.from_values(override(read_recipe(runs[0]).to_values(), set_ or ()), f"{runs[0]}/recipe.yaml").data
+    values = override(read_recipe(runs[0]).to_values(), set_ or ())
+    if benchmark is not None:
+        values["data"]["benchmark"] = benchmark
+    settings = Recipe.from_values(values, f"{runs[0]}/recipe.yaml with the options given").data
     opened = [open_run(folder, checkpoint) for folder in runs]
     return opened, open_benchmark(settings, data, ("test",), skip_broken)

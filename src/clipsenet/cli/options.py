@@ -18,6 +18,7 @@ RecipeName = Annotated[str, typer.Argument(metavar="RECIPE", help="A YAML file, 
 CheckpointName = Annotated[
     str | None, typer.Option("--checkpoint", help="last, best, or epoch-N of a kept epoch; none: as the run's recipe says.")
 ]
+BenchmarkName = Annotated[str | None, typer.Option("--benchmark", help="The reader of --data; none: the first run's.")]
 LeaveOut = Annotated[
     list[str] | None, typer.Option("--leave-out", metavar="COLUMN=VALUE", help="Without these pictures; may be repeated.")
 ]

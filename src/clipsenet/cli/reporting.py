@@ -7,7 +7,7 @@ import typer
 
 from clipsenet.cli.figuring import FeaturesOf, TestData, open_all
 from clipsenet.cli.opening import print_json, use_threads
-from clipsenet.cli.options import AsJson, CheckpointName, Device, Set, SkipBroken, Threads
+from clipsenet.cli.options import AsJson, BenchmarkName, CheckpointName, Device, Set, SkipBroken, Threads
 from clipsenet.errors import UsageError
 
 
@@ -29,6 +29,7 @@ def report(
     plates: Annotated[bool, typer.Option(help="Audit number plates where their place is known: two more extractions.")] = True,
     seed: Annotated[int, typer.Option(min=0, help="Of what is drawn by chance.")] = 0,
     features: FeaturesOf = None,
+    benchmark: BenchmarkName = None,
     checkpoint: CheckpointName = None,
     set_: Set = None,
     skip_broken: SkipBroken = False,
@@ -53,7 +54,7 @@ def report(
     for text in similarity or ():
         Chain.parse(text)
     require_new_folder(to)
-    opened, benchmark = open_all(runs, data, checkpoint, set_, skip_broken)
+    opened, tested = open_all(runs, data, benchmark, checkpoint, set_, skip_broken)
     choices = Choices(
         similarities=None if similarity is None else tuple(similarity),
         worst=worst,
@@ -68,7 +69,7 @@ def report(
     )
     named = list(zip(own_names([run.recipe.name for run in opened], runs), opened, strict=True))
     with watching() as watch:
-        found = write_report(named, benchmark, to, choices, features, find_device(device), watch)
+        found = write_report(named, tested, to, choices, features, find_device(device), watch)
     if json_:
         print_json(found)
     else:

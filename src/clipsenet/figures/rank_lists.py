@@ -1,7 +1,8 @@
 """Rank lists (Fig. 6 of the paper): a query and the pictures that came first, right and wrong told apart."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -63,7 +64,12 @@ def choose_queries(found: Evaluation, how: str, count: int, seed: int = 0) -> li
 
 
 def draw_rank_lists(
-    runs: Sequence[tuple[str, Evaluation]], queries: Sequence[Query], first: int = 10, side: int = 112, caption: str = ""
+    runs: Sequence[tuple[str, Evaluation]],
+    queries: Sequence[Query],
+    first: int = 10,
+    side: int = 112,
+    caption: str = "",
+    show: Callable[[int], Image.Image] | None = None,
 ) -> Image.Image:
     """A row for each query and run: the query, then the first pictures of the gallery.
 
@@ -77,6 +83,7 @@ def draw_rank_lists(
         first: pictures a row.
         side: of a picture, in pixels; its shape is kept.
         caption: by what protocol; a line below.
+        show: a test row to the picture that is shown of it; none: the picture itself.
 
     Raises:
         ClipsenetError: no query to show.
@@ -99,7 +106,8 @@ def draw_rank_lists(
             top = GAP + block * (len(runs) * height + 2 * GAP) + line * height
             if len(runs) > 1:
                 draw.text((GAP, top + side / 2), name, INK, font=font)
-            _row(image, draw, found, query, (name_width, top), (shown, side), small)
+            opened = partial(open_sighting, found.test) if show is None else show
+            _row(image, draw, found, query, (name_width, top), (shown, side), small, opened)
         if block:
             y = GAP + block * (len(runs) * height + 2 * GAP) - GAP
             draw.line((0, y, width, y), (220, 220, 220))
@@ -114,6 +122,7 @@ def _row(
     corner: tuple[int, int],
     size: tuple[int, int],
     font: ImageFont.ImageFont | ImageFont.FreeTypeFont,
+    show: Callable[[int], Image.Image],
 ) -> None:
     (left, top), (shown, side) = corner, size
     result = found.results[query.trial]
@@ -121,7 +130,7 @@ def _row(
     asked = int(trial.query[query.number])
     cell = side + 2 * FRAME + GAP
     camera = found.test.camera.texts()
-    _cell(image, draw, found, asked, (left, top), side, ASKED, ["query", camera[asked]], font)
+    _cell(image, draw, show(asked), (left, top), side, ASKED, ["query", camera[asked]], font)
     vehicle = found.test.vehicle.numbers
     for place, (row, similarity) in enumerate(
         zip(ranking.top[query.number][:shown].tolist(), ranking.top_similarity[query.number][:shown].tolist(), strict=True)
@@ -131,9 +140,8 @@ def _row(
         picture = int(trial.gallery[row])
         right = bool(vehicle[picture] == vehicle[asked])
         x = left + (place + 1) * cell + GAP
-        _cell(
-            image, draw, found, picture, (x, top), side, RIGHT if right else WRONG, [camera[picture], f"{similarity:.3f}"], font
-        )
+        colour = RIGHT if right else WRONG
+        _cell(image, draw, show(picture), (x, top), side, colour, [camera[picture], f"{similarity:.3f}"], font)
         _sign(draw, (x + FRAME + 11, top + FRAME + 11), right)
     places = ranking.places[query.number]
     facts = [f"first match: {places[0] + 1}" if len(places) else "no match", f"of {ranking.candidates[query.number]} pictures"]
@@ -146,8 +154,7 @@ def _row(
 def _cell(
     image: Image.Image,
     draw: ImageDraw.ImageDraw,
-    found: Evaluation,
-    row: int,
+    picture: Image.Image,
     corner: tuple[int, int],
     side: int,
     colour: tuple[int, int, int],
@@ -156,7 +163,6 @@ def _cell(
 ) -> None:
     """A framed picture with words below."""
     left, top = corner
-    picture = open_sighting(found.test, row)
     factor = side / max(picture.size)
     picture = picture.resize([max(1, round(edge * factor)) for edge in picture.size], Image.Resampling.LANCZOS)
     draw.rectangle((left, top, left + side + 2 * FRAME - 1, top + side + 2 * FRAME - 1), outline=colour, width=FRAME)

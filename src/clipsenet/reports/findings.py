@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Int
 
 from clipsenet.confusion import Confusion, confuse
-from clipsenet.evaluation import evaluate
+from clipsenet.evaluation import evaluate, has_queries
 from clipsenet.figures.curves import Spread, spread
 from clipsenet.figures.groups import Groups, measure_groups
 from clipsenet.figures.looking import Look, look
@@ -36,6 +36,7 @@ class Finding:
         name: that no other run of the report has.
         look: its features and what they find, plain.
         scorecard: plain and re-ranked, with slices and audit.
+        absent: slices of the run's recipe that no query of this test is in.
         confusion: of first answers.
         spread: of cosines.
         groups: of AFEM; none where there is none.
@@ -45,6 +46,7 @@ class Finding:
     name: str
     look: Look
     scorecard: Scorecard
+    absent: tuple[str, ...]
     confusion: Confusion
     spread: Spread
     groups: Groups | None
@@ -76,6 +78,7 @@ def find(
     for (name, run), folder in zip(named, folders, strict=True):
         own = run.recipe.evaluation
         wanted: dict[str, Any] = {"audit": True, "without": None, "intervals": own.intervals or DRAWS}
+        wanted["slices"] = tuple(one for one in own.slices if has_queries(benchmark, one))  # they may be those of another list
         if choices.similarities is not None:
             wanted["similarities"] = choices.similarities
         workers = run.recipe.training.workers
@@ -89,7 +92,8 @@ def find(
         run.model.to("cpu")  # for a few pictures
         groups = measure_groups(run, benchmark.test[_some(seen, choices.seed)]) if run.model.afem is not None else None
         pairs = spread(seen.features, seen.found, seen.scored_by.junk)
-        found.append(Finding(name, seen, scorecard, confuse(seen.found), pairs, groups, plates))
+        absent = tuple(one for one in own.slices if one not in wanted["slices"])
+        found.append(Finding(name, seen, scorecard, absent, confuse(seen.found), pairs, groups, plates))
     return found
 
 

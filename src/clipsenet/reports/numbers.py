@@ -65,6 +65,7 @@ def _run(one: Finding, choices: Choices) -> Values:
         "epoch": run.epoch,
         "dim": run.dim,
         "scorecard": asdict(replace(one.scorecard, queries=None)),
+        "absent_slices": list(one.absent),
         "cmc": cmc(look.found).tolist(),
         "precision_at_recall": precision_recall(look.found).tolist(),
         "cosines": {"bins": BINS.tolist(), "same": one.spread.same.tolist(), "different": one.spread.other.tolist()},

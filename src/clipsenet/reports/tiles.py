@@ -2,12 +2,10 @@
 
 from pathlib import Path
 
-import numpy as np
 from PIL import Image
 
 from clipsenet.covering import plate_boxes
-from clipsenet.figures.small_pictures import blur, shrink
-from clipsenet.images import open_sighting
+from clipsenet.figures.small_pictures import small
 from clipsenet.sightings import Sightings
 
 
@@ -31,17 +29,7 @@ class Tiles:
         Raises:
             PictureError: it cannot be opened.
         """
-        picture = open_sighting(self.test, row)
-        tile = shrink(picture)
-        if not self.blurred:
-            return tile
-        plate: tuple[int, int, int, int] | None = None
-        if self.plates[row, 2]:
-            scale = np.array(tile.size * 2) / np.array(picture.size * 2)
-            corners = self.plates[row] * scale
-            x, y = int(corners[0]), int(corners[1])
-            plate = x, y, int(np.ceil(corners[2])) + 1, int(np.ceil(corners[3])) + 1
-        return blur(tile, plate)
+        return small(self.test, row, blurred=self.blurred, plate=self.plates[row])
 
     def file(self, row: int) -> str:
         """Where the page finds the picture of a test row: written now, if it was not yet.

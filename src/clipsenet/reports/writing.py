@@ -54,6 +54,8 @@ def write_report(
     with tempfile.TemporaryDirectory(prefix="clipsenet-") as scratch:
         folders = list(features) if features else [Path(scratch) / str(number) for number in range(len(named))]
         found = find(named, benchmark, folders, choices, device, watch)
+        if not features:
+            watch.say("the features that were kept for the time being are gone; --features DIR keeps them")
 
     def write(folder: Path) -> None:
         tiles = Tiles(benchmark.test, folder, choices.blurred)
