@@ -16,6 +16,7 @@ from clipsenet.gallery.embedding import require_run
 from clipsenet.gallery.hits import Box, Found, Hit, hits_of
 from clipsenet.gallery.interface import EVERYTHING, NOBODY, Answer, Filter, Group
 from clipsenet.gallery.local import LocalGallery
+from clipsenet.gallery.paths import full_path
 from clipsenet.runs import Run
 from clipsenet.sightings import WHOLE, Sightings
 from clipsenet.streaming import CANDIDATES
@@ -121,7 +122,7 @@ def search_picture(
     """
     run = run_of(gallery) if run is None else run
     require_run(gallery, run)
-    sightings = Sightings.of([str(Path(picture).absolute())], box=[box or WHOLE])
+    sightings = Sightings.of([full_path(picture)], box=[box or WHOLE])
     query = extract(run.model, sightings, run.test_transform, run.id, dim=run.dim, device=device)
     (found,) = ask(
         gallery,
