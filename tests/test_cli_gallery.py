@@ -3,12 +3,16 @@
 import csv
 import json
 import shutil
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from clipsenet.gallery.audit import AUDIT, Audit
+from clipsenet.gallery.interface import EVERYTHING, Filter
 from clipsenet.gallery.local import open_gallery
 from clipsenet.protocol import Benchmark
 from clipsenet.runs import Run
@@ -232,6 +236,44 @@ def test_the_audit_lists_searches_and_forgets_pictures_without_breaking(
     wrong = run("gallery", "audit", gallery, "--head", "0" * 64)
     assert wrong.code == 1
     assert "the record of searches is not as it was written" in wrong.err
+
+
+def test_an_audit_that_was_changed_is_told(run: Call, gallery: Path) -> None:
+    kept = Audit(gallery)
+    for number in range(2):
+        kept.append(purpose="a theft", where=EVERYTHING, queries=["a.jpg"], results=[[number, 9]])
+    with closing(sqlite3.connect(gallery / AUDIT)) as db, db:
+        db.execute("UPDATE clear SET text = 'zz' WHERE entry = 2 AND text = '9'")
+    for words in ((), ("--json",)):
+        told = run("gallery", "audit", gallery, *words)
+        assert told.code == 1
+        assert "entry 2 of the audit: its answer 'zz' is not what was recorded" in told.err
+        assert "entry 2 is not as it was written" in told.err
+        assert "the record of searches is not as it was written" in told.err
+        if words:
+            assert (json.loads(told.out)["entries"], len(json.loads(told.out)["wrong"])) == (None, 2)
+    assert run("gallery", "forget", gallery, "--where", "type=van").code == 0
+    (gallery / AUDIT).write_bytes(b"no database at all" * 100)
+    broken = run("gallery", "audit", gallery)
+    assert broken.code == 1
+    assert broken.err.count("the record of searches is broken") == 1
+
+
+def test_the_audit_shows_what_no_calendar_has_and_no_letter_is(
+    run: Call, gallery: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept = Audit(gallery)
+    far = Filter(cameras=("n\udcff",))
+    vars(far).update(since=5, until=10**18)  # as it could once be recorded
+    kept.append(purpose="why\udcff", where=far, queries=["a.jpg"], results=[[1]], at=-(10**18))
+    shown = run("gallery", "audit", gallery)
+    assert shown.code == 0
+    text = " ".join(shown.out.replace("│", " ").split())
+    shown.out.encode()
+    assert "why?" in text
+    for word in ("1970-01-01T00:00:00.000+00:00", "1000000000000000000", "-1000000000000000000"):
+        assert word in text
+    assert json.loads(run("gallery", "audit", gallery, "--json").out)["entries"][0]["where"]["until"] == 10**18
 
 
 def test_what_is_no_gallery_is_said(run: Call, tmp_path: Path) -> None:

@@ -238,6 +238,15 @@ def test_every_search_is_in_the_audit(run: Call, gallery: Path, picture: str, li
     assert [id_ for entry in entries[1:] for ids in entry.results for id_ in ids] == [int(row["id"]) for row in rows]
 
 
+def test_a_path_with_dots_is_recorded_as_lists_have_it(run: Call, gallery: Path, picture: str) -> None:
+    dotted = f"{Path(picture).parent}/../{Path(picture).parent.name}/{Path(picture).name}"
+    run("search", gallery, dotted, *CPU)
+    run("search", gallery, dotted, "--box", "0,0,20,20", *CPU)
+    with open_gallery(gallery) as opened:
+        search_picture(opened, dotted)
+        assert [entry.queries for entry in opened.audit.entries()[-3:]] == [[picture]] * 3
+
+
 def test_from_python(gallery: Path, picture: str, toy_run: Run) -> None:
     with open_gallery(gallery) as opened:
         hits = search_picture(opened, picture, top=3)

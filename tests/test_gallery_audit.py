@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from clipsenet.errors import ClipsenetError
-from clipsenet.gallery.audit import AUDIT, BEGINNING, Audit
+from clipsenet.gallery.audit import AUDIT, Audit
+from clipsenet.gallery.entries import BEGINNING
 from clipsenet.gallery.interface import EVERYTHING, Filter
 from clipsenet.gallery.local import open_gallery
 from gallery_cases import filled

@@ -110,11 +110,12 @@ def read_pictures(pictures: Path, set_: list[str] | None) -> "Sightings":
         UsageError: settings of something else than the list.
     """
     from clipsenet.datasets.manifest import ManifestSettings, read
+    from clipsenet.gallery.paths import full_path
     from clipsenet.settings import override
     from clipsenet.sightings import Sightings
 
     if pictures.is_file() and pictures.suffix.lower() not in (".csv", ".parquet", ".pq"):
-        return Sightings.of([str(pictures.absolute())])
+        return Sightings.of([full_path(pictures)])
     given = override({"data": {}}, set_ or ())
     if given.keys() != {"data"}:
         raise UsageError(f"--set {' '.join(set_ or ())}: wanted data.* only; the network is the run's")

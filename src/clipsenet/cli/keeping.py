@@ -12,6 +12,8 @@ from clipsenet.cli.opening import complain, list_left_out, open_run, print_json,
 from clipsenet.cli.options import AsJson, CheckpointName, Device, GalleryFolder, Threads
 from clipsenet.errors import ClipsenetError, UsageError
 
+WRONG_RECORD = "the record of searches is not as it was written"
+
 
 def count(
     gallery: GalleryFolder, camera: Cameras = None, since: Since = None, until: Until = None, where: Where = None
@@ -148,20 +150,29 @@ def audit(
     from clipsenet.console import out, print_rows
     from clipsenet.gallery.audit import Audit
     from clipsenet.gallery.local import open_gallery
-    from clipsenet.tables import time_text
 
     open_gallery(gallery).close()  # what is no gallery has no audit
     kept = Audit(gallery)
-    entries, wrong, last = kept.entries(), kept.verify(head), kept.head()
+    wrong = kept.verify(head)
+    try:
+        entries, last = kept.entries(), kept.head()
+    except ClipsenetError as error:
+        if not wrong:
+            raise
+        wrong = list(dict.fromkeys([*wrong, str(error)]))
+        if json_:
+            print_json({"entries": None, "wrong": wrong, "head": None})
+        _report(wrong, WRONG_RECORD)
+        raise
     if json_:
         print_json({"entries": [asdict(one) for one in entries], "wrong": wrong, "head": last})
     else:
         rows = [
             (
                 str(one.number),
-                time_text(one.time),
-                one.purpose or "none given",
-                _filter_text(asdict(one.where)),
+                _moment_text(one.time),
+                _printable(one.purpose) or "none given",
+                _printable(_filter_text(asdict(one.where))),
                 ", ".join("forgotten" if path is None else path for path in one.queries[:3])
                 + (" ..." * (len(one.queries) > 3)),
                 str(sum(map(len, one.results))),
@@ -172,7 +183,7 @@ def audit(
         out.print(
             f"head {last}: write it down elsewhere, and pass it with --head to see that nothing was cut off", markup=False
         )
-    _report(wrong, "the record of searches is not as it was written")
+    _report(wrong, WRONG_RECORD)
 
 
 def _report(wrong: Sequence[str], advice: str) -> None:
@@ -184,12 +195,25 @@ def _report(wrong: Sequence[str], advice: str) -> None:
 
 
 def _filter_text(where: dict[str, object]) -> str:
-    from clipsenet.tables import time_text
-
     texts = []
     for name, value in where.items():
         if name in ("since", "until") and isinstance(value, int):
-            texts.append(f"{name} {time_text(value)}")
+            texts.append(f"{name} {_moment_text(value)}")
         elif isinstance(value, tuple | list) and value:
             texts.append(" ".join("=".join(one) if isinstance(one, tuple | list) else f"camera {one}" for one in value))
     return ", ".join(texts) or "all"
+
+
+def _moment_text(microseconds: int) -> str:
+    """A time that was recorded, also one that no calendar has."""
+    from clipsenet.tables import time_text
+
+    try:
+        return time_text(microseconds)
+    except OverflowError:
+        return f"{microseconds} microseconds from 1970"
+
+
+def _printable(text: str) -> str:
+    """A word of whoever searched, also one that is no UTF-8."""
+    return text.encode(errors="replace").decode()

@@ -144,6 +144,7 @@ def _print(found: "Found", why_not: str) -> None:
 
 def _queries(pictures: Path, box: str | None, set_: list[str] | None, skip_broken: bool) -> "tuple[Sightings, list[str]]":
     from clipsenet.broken import leave_out_broken
+    from clipsenet.gallery.paths import full_path
     from clipsenet.images import require_files
     from clipsenet.sightings import Sightings
 
@@ -152,7 +153,7 @@ def _queries(pictures: Path, box: str | None, set_: list[str] | None, skip_broke
             x, y, width, height = map(int, box.split(","))
         except ValueError as error:
             raise UsageError(f"--box {box}: wanted four whole numbers X,Y,W,H in pixels, such as 12,40,200,150") from error
-        return Sightings.of([str(pictures.absolute())], box=[(x, y, width, height)]), []
+        return Sightings.of([full_path(pictures)], box=[(x, y, width, height)]), []
     queries = read_pictures(pictures, set_)
     if skip_broken:
         return leave_out_broken(queries)

@@ -9,13 +9,15 @@ import torch
 from clipsenet.calibrating.calibration import Calibration, require_calibrated
 from clipsenet.calibrating.evidence import FIRST
 from clipsenet.chain import PLAIN, Chain
-from clipsenet.errors import ClipsenetError
+from clipsenet.errors import ClipsenetError, UsageError
 from clipsenet.features import Features, extract
+from clipsenet.gallery.adding import refuse_others
 from clipsenet.gallery.believing import with_verdicts
 from clipsenet.gallery.embedding import require_run
 from clipsenet.gallery.hits import Box, Found, Hit, hits_of
 from clipsenet.gallery.interface import EVERYTHING, NOBODY, Answer, Filter, Group
 from clipsenet.gallery.local import LocalGallery
+from clipsenet.gallery.paths import full_path
 from clipsenet.runs import Run
 from clipsenet.sightings import WHOLE, Sightings
 from clipsenet.streaming import CANDIDATES
@@ -50,18 +52,22 @@ def ask(
         expect_absent: the share of queries whose vehicle is not in the gallery; none: the calibration's.
 
     Raises:
-        ClipsenetError: embeddings of another run, a calibration of another run or similarity, a filter that leaves nothing, a
-            column that does not exist, an audit that cannot be written.
+        ClipsenetError: embeddings of another run or length, or of a network that was told other labels; a calibration of
+            another run or similarity; a filter that leaves nothing, which is recorded, too; a column that does not exist; an
+            audit that cannot be written.
     """
-    if query.run_id != gallery.embedding.run_id:
-        raise ClipsenetError(
-            f"a query of run {query.run_id[:16]} for a gallery of run {gallery.embedding.run_id[:16]}: similarities between "
-            "two runs mean nothing; embed the query with the gallery's run"
-        )
+    refuse_others(query, gallery.embedding)
     chain = similarity.alone()
     if calibration is not None:
         require_calibrated(calibration, query.run_id, str(chain))
-    ranked, answer = _ranked(gallery, query, chain, top, where, group, exact)
+    try:
+        ranked, answer = _ranked(gallery, query, chain, top, where, group, exact)
+    except UsageError:
+        raise
+    except ClipsenetError:
+        if not gallery.count(where):  # which is an answer: the message tells names and times that the gallery has
+            gallery.audit.append(purpose=purpose, where=where, queries=query.sightings.files(), results=[[]] * len(query))
+        raise
     words = "cosine with the track's mean vector" if group == "track" else "cosine"
     if not chain.plain:
         count = min(max(top, CANDIDATES), answer.candidates)
@@ -121,7 +127,7 @@ def search_picture(
     """
     run = run_of(gallery) if run is None else run
     require_run(gallery, run)
-    sightings = Sightings.of([str(Path(picture).absolute())], box=[box or WHOLE])
+    sightings = Sightings.of([full_path(picture)], box=[box or WHOLE])
     query = extract(run.model, sightings, run.test_transform, run.id, dim=run.dim, device=device)
     (found,) = ask(
         gallery,

@@ -7,55 +7,33 @@ and can be deleted without breaking the chain; without its salt a digest tells n
 The last hash, the head, is worth being written down elsewhere: a chain that was cut short, or made anew, no longer has it.
 """
 
-import json
-import os
 import sqlite3
 import time
-from collections.abc import Iterable, Sequence
-from contextlib import closing
-from dataclasses import asdict, dataclass
-from hashlib import sha256
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from clipsenet.errors import ClipsenetError
+from clipsenet.gallery.entries import BEGINNING, SALT, Body, Entry, digest, lenient, link, raw, read_id, write_body
 from clipsenet.gallery.interface import Filter
+from clipsenet.gallery.paths import known_as
 from clipsenet.gallery.schema import connect, explained, transaction
 
 AUDIT = "audit.sqlite"
 FORMAT = 1
-BEGINNING = sha256(b"").hexdigest()
-"""What the first entry builds on."""
 
-TABLES = """
-CREATE TABLE entry (number INTEGER PRIMARY KEY, body TEXT NOT NULL, hash TEXT NOT NULL);
--- what may be forgotten: kind is 'query' or 'answer', of the query number `query` at the place `place`
-CREATE TABLE clear (entry INTEGER NOT NULL, kind TEXT NOT NULL, query INTEGER NOT NULL, place INTEGER NOT NULL,
-    text TEXT NOT NULL, salt BLOB NOT NULL, PRIMARY KEY (entry, kind, query, place)) WITHOUT ROWID;
-CREATE INDEX clear_of_text ON clear (kind, text);
-"""
+TABLES = {
+    "entry": "CREATE TABLE entry (number INTEGER PRIMARY KEY, body TEXT NOT NULL, hash TEXT NOT NULL)",
+    # what may be forgotten: kind is 'query' or 'answer', of the query number `query` at the place `place`
+    "clear": "CREATE TABLE clear (entry INTEGER NOT NULL, kind TEXT NOT NULL, query INTEGER NOT NULL, place INTEGER NOT NULL,\n"
+    "    text TEXT NOT NULL, salt BLOB NOT NULL, PRIMARY KEY (entry, kind, query, place)) WITHOUT ROWID",
+}
+KINDS = ("query", "answer")
+INDEX = "CREATE INDEX clear_of_text ON clear (kind, text)"
 
 
-@dataclass(frozen=True)
-class Entry:
-    """A search that was made.
-
-    Attributes:
-        number: counts from 1.
-        time: microseconds since 1970 UTC.
-        purpose: why, in the words of whoever searched.
-        where: the filter.
-        queries: the picture of each query, none where it was forgotten.
-        results: of each query the ids of its answers, none where one was forgotten.
-        hash: of the chain up to here.
-    """
-
-    number: int
-    time: int
-    purpose: str
-    where: Filter
-    queries: list[str | None]
-    results: list[list[int | None]]
-    hash: str
+class BrokenAuditError(ClipsenetError):
+    """The record's file is no longer one that searches could be read from, or added to."""
 
 
 class Audit:
@@ -84,55 +62,43 @@ class Audit:
             The new head.
 
         Raises:
-            ClipsenetError: as many queries as results are wanted; no right to write.
+            ClipsenetError: as many queries as results are wanted; a name that is no UTF-8; no right to write.
         """
         if len(queries) != len(results):
             raise ClipsenetError(f"{len(queries)} queries and {len(results)} results; wanted one for each")
-        clear = [("query", number, 0, text) for number, text in enumerate(queries)]
-        clear += [
-            ("answer", number, place, str(id_)) for number, ids in enumerate(results) for place, id_ in enumerate(map(int, ids))
-        ]
-        salted = [(*item, os.urandom(16)) for item in clear]
+        pictures = [_recordable(text) for text in queries]
+        answers = [[b"%d" % int(id_) for id_ in ids] for ids in results]
+        at = time.time_ns() // 1000 if at is None else at
         with explained(self.folder):
-            self._make()
-            with closing(connect(self.path, write=True)) as db, transaction(db, write=True):
-                number, before = _last(db)
-                body = json.dumps(
-                    {
-                        "number": number + 1,
-                        "time": time.time_ns() // 1000 if at is None else at,
-                        "purpose": purpose,
-                        "where": asdict(where),
-                        "queries": [_digest(text, salt) for kind, _, _, text, salt in salted if kind == "query"],
-                        "results": [
-                            [_digest(text, salt) for kind, of, _, text, salt in salted if (kind, of) == ("answer", query)]
-                            for query in range(len(queries))
-                        ],
-                    },
-                    sort_keys=True,
-                )
-                head = _link(before, body)
-                db.execute("INSERT INTO entry VALUES (?, ?, ?)", (number + 1, body, head))
-                db.executemany(
-                    "INSERT INTO clear VALUES (?, ?, ?, ?, ?, ?)",
-                    [(number + 1, kind, query, place, text, salt) for kind, query, place, text, salt in salted],
-                )
+            if not self.path.exists():
+                sqlite3.connect(self.path).close()  # an empty file: whoever is first to write makes its tables
+        with self._opened(write=True) as db:
+            if not _has_tables(db):
+                for statement in (*TABLES.values(), INDEX, f"PRAGMA user_version = {FORMAT}"):
+                    db.execute(statement)
+            number, before = _last(db)
+            body, clear = write_body(number + 1, at, purpose, where, pictures, answers)
+            head = link(before, body)
+            db.execute("INSERT INTO entry VALUES (?, ?, ?)", (number + 1, body, head))
+            db.executemany("INSERT INTO clear VALUES (?, ?, ?, ?, CAST(? AS TEXT), ?)", [(number + 1, *one) for one in clear])
         return head
 
     def head(self) -> str:
         """The last hash: worth being written down elsewhere."""
-        if not self.path.exists():
-            return BEGINNING
-        with explained(self.folder), closing(connect(self.path, write=False)) as db:
-            return _last(db)[1]
+        with self._found(write=False) as db:
+            return BEGINNING if db is None else _last(db)[1]
 
     def entries(self) -> list[Entry]:
-        """All searches, the first one first."""
-        if not self.path.exists():
-            return []
-        with explained(self.folder), closing(connect(self.path, write=False)) as db, transaction(db, write=False):
+        """All searches, the first one first.
+
+        Raises:
+            ClipsenetError: an entry that is not as it was written; ``verify`` tells what is wrong.
+        """
+        with self._found(write=False) as db:
+            if db is None:
+                return []
             clear = {row[:4]: row[4] for row in db.execute("SELECT entry, kind, query, place, text FROM clear")}
-            return [_entry(number, body, hash_, clear) for number, body, hash_ in _entries(db)]
+            return [self._entry(*row, clear) for row in _entries(db)]
 
     def verify(self, head: str | None = None) -> list[str]:
         """What is wrong with the chain, a sentence each.
@@ -140,106 +106,186 @@ class Audit:
         Args:
             head: one that was written down; it must be in the chain.
         """
-        if not self.path.exists():
-            gone = head is not None and head != BEGINNING
-            return [f"the audit is not there, but a head was noted: {head}"] if gone else []
-        wrong, heads, before = [], {BEGINNING}, BEGINNING
-        with explained(self.folder), closing(connect(self.path, write=False)) as db, transaction(db, write=False):
-            for place, (number, body, hash_) in enumerate(_entries(db), start=1):
-                if number != place or _link(before, body) != hash_ or json.loads(body)["number"] != number:
-                    wrong.append(f"the audit's chain is broken at entry {number}: it, or one before it, was changed or removed")
-                    return wrong
-                heads.add(hash_)
-                before = hash_
-                digests = json.loads(body)
-                for kind, query, spot, text, salt in db.execute(
-                    "SELECT kind, query, place, text, salt FROM clear WHERE entry = ?", (number,)
-                ):
-                    kept = digests["queries"] if kind == "query" else _list(digests["results"], query)
-                    if _at(kept, query if kind == "query" else spot) != _digest(text, salt):
-                        wrong.append(f"entry {number} of the audit: its {kind} {text!r} is not what was recorded")
-        if head is not None and head not in heads:
+        try:
+            with self._found(write=False) as db:
+                if db is None:
+                    gone = head is not None and head != BEGINNING
+                    return [f"the audit is not there, but a head was noted: {head}"] if gone else []
+                wrong, heads = _checked(db)
+        except BrokenAuditError as error:
+            return [str(error)]
+        if head is not None and heads and head not in heads:
             wrong.append(f"the audit's chain does not have the noted head {head}: it was cut short or made anew")
         return wrong
 
     def forget(self, *, paths: Iterable[str] = (), ids: Iterable[int] = (), before: int | None = None) -> None:
         """Delete clear texts: of queries with these pictures, of these answers, and of queries asked before a time.
 
+        A query's picture is one of these where both paths lead to the same file, by ``..`` or by links as they are now. Of an
+        entry that cannot be read, so that nobody knows its time, the pictures go with any time.
+
         Raises:
             ClipsenetError: no right to write.
         """
-        if not self.path.exists():
-            return
+        with self._found(write=True) as db:
+            if db is None:
+                return
+            doomed = [(raw(text),) for text in _same_pictures(db, paths)]
+            db.executemany("DELETE FROM clear WHERE kind = 'query' AND text = CAST(? AS TEXT)", doomed)
+            db.executemany("DELETE FROM clear WHERE kind = 'answer' AND text = ?", ((str(id_),) for id_ in ids))
+            if before is not None:
+                old = [(number,) for number, body, _ in _entries(db) if _is_before(body, before)]
+                db.executemany("DELETE FROM clear WHERE kind = 'query' AND entry = ?", old)
         with explained(self.folder), closing(connect(self.path, write=True)) as db:
-            with transaction(db, write=True):
-                db.executemany("DELETE FROM clear WHERE kind = 'query' AND text = ?", [(path,) for path in paths])
-                db.executemany("DELETE FROM clear WHERE kind = 'answer' AND text = ?", [(str(id_),) for id_ in ids])
-                if before is not None:
-                    old = [number for number, body, _ in _entries(db) if json.loads(body)["time"] < before]
-                    db.executemany("DELETE FROM clear WHERE kind = 'query' AND entry = ?", [(number,) for number in old])
             db.execute("VACUUM")
 
     def answers(self) -> set[int]:
-        """The ids of all answers that still stand in clear."""
+        """The ids of all answers that still stand in clear; what is no id was never an answer, and ``verify`` tells of it."""
+        with self._found(write=False) as db:
+            texts = [] if db is None else db.execute("SELECT DISTINCT text FROM clear WHERE kind = 'answer'").fetchall()
+        return {id_ for (text,) in texts if (id_ := read_id(text)) is not None}
+
+    @contextmanager
+    def _opened(self, *, write: bool) -> Iterator[sqlite3.Connection]:
+        """The file as it is at one moment, or to be changed as a whole."""
+        with explained(self.folder):
+            try:
+                with closing(connect(self.path, write=write)) as db, transaction(db, write=write):
+                    db.text_factory = lenient
+                    yield db
+            except sqlite3.DatabaseError as error:
+                if isinstance(error, sqlite3.OperationalError) and "no such" not in str(error):
+                    raise
+                raise self._broken(str(error)) from error
+
+    @contextmanager
+    def _found(self, *, write: bool) -> Iterator[sqlite3.Connection | None]:
+        """The record; none where no search was recorded yet, whether or not there is a file."""
         if not self.path.exists():
-            return set()
-        with explained(self.folder), closing(connect(self.path, write=False)) as db:
-            return {int(text) for (text,) in db.execute("SELECT DISTINCT text FROM clear WHERE kind = 'answer'")}
-
-    def _make(self) -> None:
-        if self.path.exists():
+            yield None
             return
-        with closing(sqlite3.connect(self.path, isolation_level=None, timeout=60)) as db, transaction(db, write=True):
-            if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'entry'").fetchone():
-                for statement in TABLES.strip().split(";")[:-1]:
-                    db.execute(statement)
-                db.execute(f"PRAGMA user_version = {FORMAT}")
+        with self._opened(write=write) as db:
+            yield db if _has_tables(db) else None
+
+    def _entry(self, number: int, text: str, hash_: str, clear: dict[tuple[int, str, int, int], object]) -> Entry:
+        try:
+            body = Body.read(text)
+            return Entry(
+                number=number,
+                time=body.time,
+                purpose=body.purpose,
+                where=body.where,
+                queries=[_picture(clear.get((number, "query", query, 0))) for query in range(len(body.queries))],
+                results=[
+                    [_answer(clear.get((number, "answer", query, place))) for place in range(len(kept))]
+                    for query, kept in enumerate(body.results)
+                ],
+                hash=hash_,
+            )
+        except ValueError as error:
+            raise ClipsenetError(
+                f"{self.path}: entry {number} is not as it was written ({error}); clipsenet gallery audit {self.folder} tells "
+                "all that is wrong"
+            ) from error
+
+    def _broken(self, why: str) -> BrokenAuditError:
+        return BrokenAuditError(
+            f"{self.path}: the record of searches is broken ({why}), so that nothing can be recorded or forgotten in it; bring "
+            "back a copy, or put the file elsewhere: the next search then begins a new one"
+        )
 
 
-def _entries(db: sqlite3.Connection) -> list[tuple[int, str, str]]:
+def _has_tables(db: sqlite3.Connection) -> bool:
     (version,) = db.execute("PRAGMA user_version").fetchone()
     if version > FORMAT:
         raise ClipsenetError(f"the audit has format {version}, this version reads up to {FORMAT}: update clipsenet")
-    if not version:
-        return []
-    return db.execute("SELECT number, body, hash FROM entry ORDER BY number").fetchall()
+    there = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")} & TABLES.keys()
+    if there and (gone := TABLES.keys() - there):
+        raise sqlite3.DatabaseError(f"it has no table {min(gone)}")
+    return bool(there)
+
+
+def _entries(db: sqlite3.Connection) -> list[tuple[int, str, str]]:
+    return db.execute("SELECT number, CAST(body AS TEXT), CAST(hash AS TEXT) FROM entry ORDER BY number").fetchall()
 
 
 def _last(db: sqlite3.Connection) -> tuple[int, str]:
-    row = db.execute("SELECT number, hash FROM entry ORDER BY number DESC LIMIT 1").fetchone()
+    row = db.execute("SELECT number, CAST(hash AS TEXT) FROM entry ORDER BY number DESC LIMIT 1").fetchone()
     return (0, BEGINNING) if row is None else (int(row[0]), str(row[1]))
 
 
-def _link(before: str, body: str) -> str:
-    return sha256(f"{before}\n{body}".encode()).hexdigest()
+def _checked(db: sqlite3.Connection) -> tuple[list[str], set[str]]:
+    """What is wrong, and all heads that there were; none where the chain is broken."""
+    said = [text for (text,) in db.execute("PRAGMA integrity_check(3)")]
+    if said != ["ok"]:
+        return [f"the audit's file is damaged: {'; '.join(said)}"], set()
+    wrong: list[str] = []
+    heads, before = {BEGINNING}, BEGINNING
+    for place, (number, text, hash_) in enumerate(_entries(db), start=1):
+        try:
+            body = Body.read(text)
+        except ValueError:
+            body = None
+        if number != place or link(before, text) != hash_ or body is None or body.number != number:
+            return [
+                *wrong,
+                f"the audit's chain is broken at entry {number}: it, or one before it, was changed or removed",
+            ], set()
+        heads.add(hash_)
+        before = hash_
+        clear = db.execute("SELECT kind, query, place, text, salt FROM clear WHERE entry = ?", (number,))
+        wrong += [
+            f"entry {number} of the audit: its {kind if kind in KINDS else repr(kind)} {text!r} is not what was recorded"
+            for kind, query, spot, text, salt in clear
+            if not _is_recorded(body, kind, (query, spot), text, salt)
+        ]
+    lost = db.execute("SELECT DISTINCT entry FROM clear WHERE entry NOT IN (SELECT number FROM entry)")
+    wrong += [f"the audit has clear texts of an entry {entry!r}, which is not there" for (entry,) in lost]
+    return wrong, heads
 
 
-def _digest(text: str, salt: bytes) -> str:
-    return sha256(salt + text.encode()).hexdigest()
+def _is_recorded(body: Body, kind: object, at: tuple[object, object], text: object, salt: object) -> bool:
+    """Whether a clear text stands where it was and is what it was."""
+    query, place = at
+    if not (isinstance(query, int) and isinstance(place, int) and isinstance(text, str) and isinstance(salt, bytes)):
+        return False
+    return kind in KINDS and len(salt) == SALT and body.digest_of(str(kind), query, place) == digest(raw(text), salt)
 
 
-def _at(items: Sequence[object], place: int) -> object:
-    return items[place] if 0 <= place < len(items) else None
+def _same_pictures(db: sqlite3.Connection, paths: Iterable[str]) -> list[str]:
+    """The pictures of queries that are the files at some paths."""
+    found = db.execute("SELECT DISTINCT text FROM clear WHERE kind = 'query'").fetchall()
+    texts = [text for (text,) in found if isinstance(text, str)]
+    gone = {name for names in known_as(paths if texts else ()) for name in names}
+    return [text for text, names in zip(texts, known_as(texts if gone else ()), strict=False) if not gone.isdisjoint(names)]
 
 
-def _list(items: Sequence[list[str]], place: int) -> list[str]:
-    return items[place] if 0 <= place < len(items) else []
+def _is_before(text: str, moment: int) -> bool:
+    try:
+        return Body.read(text).time < moment
+    except ValueError:
+        return True
 
 
-def _entry(number: int, body: str, hash_: str, clear: dict[tuple[int, str, int, int], str]) -> Entry:
-    facts = json.loads(body)
-    where = facts["where"]
-    return Entry(
-        number=number,
-        time=facts["time"],
-        purpose=facts["purpose"],
-        where=Filter(
-            tuple(where["cameras"]), where["since"], where["until"], tuple((name, value) for name, value in where["equal"])
-        ),
-        queries=[clear.get((number, "query", query, 0)) for query in range(len(facts["queries"]))],
-        results=[
-            [None if (text := clear.get((number, "answer", query, place))) is None else int(text) for place in range(len(kept))]
-            for query, kept in enumerate(facts["results"])
-        ],
-        hash=hash_,
-    )
+def _recordable(picture: str) -> bytes:
+    try:
+        return picture.encode()
+    except UnicodeEncodeError as error:
+        raise ClipsenetError(f"{picture!r}: the name of this picture is no UTF-8 and cannot be recorded; rename it") from error
+
+
+def _picture(text: object) -> str | None:
+    if text is None:
+        return None
+    if not isinstance(text, str):
+        raise ValueError(f"its query {text!r} is no text")
+    text.encode()  # a ValueError where it is no UTF-8
+    return text
+
+
+def _answer(text: object) -> int | None:
+    if text is None:
+        return None
+    if (id_ := read_id(text)) is None:
+        raise ValueError(f"its answer {text!r} is no id")
+    return id_
