@@ -210,10 +210,58 @@ def test_verify_and_repair_tell_of_damage(run: Call, gallery: Path) -> None:
     found = run("gallery", "verify", gallery)
     assert found.code == 1
     assert "clipsenet gallery repair" in found.err
-    mended = run("gallery", "repair", gallery)
+    told = json.loads(run("gallery", "verify", gallery, "--json").out)
+    assert told["wrong"][0]["repair_mends"]
+    (lost,) = told["wrong"][0]["lost"]
+    left = run("gallery", "repair", gallery)
+    assert (left.code, "left as it is: " in left.out) == (1, True)
+    mended = run("gallery", "repair", gallery, "--drop-lost")
     assert mended.code == 0
+    assert f"dropped: {lost} (" in mended.out
     assert f"{gallery}: nothing is wrong now" in mended.out
-    assert int(run("gallery", "count", gallery).out) < 16
+    assert int(run("gallery", "count", gallery).out) == 15
+    (gallery / "ledger.sqlite").write_bytes(b"rubbish" * 1000)
+    for word in ("verify", "repair"):
+        broken = run("gallery", word, gallery)
+        assert (broken.code, "this cannot be mended: bring back a copy, or index" in broken.err) == (1, True), broken.err
+
+
+def test_a_filter_that_leaves_nothing_is_explained(run: Call, gallery: Path) -> None:
+    for word in ("count", "forget"):
+        told = run("gallery", word, gallery, "--where", "type=bsu")
+        assert told.code == 0
+        assert told.out.startswith("0")
+        assert "no sighting has type 'bsu', found " in told.err
+    told = json.loads(run("gallery", "forget", gallery, "--camera", "17", "--json").out)
+    assert (told["removed"], told["left"]) == (0, 16)
+    assert "no sighting has camera '17'" in told["why_none"]
+    told = json.loads(run("gallery", "forget", gallery, "--where", "type=van", "--dry-run", "--json").out)
+    assert told["removed"] > 0
+    assert told["why_none"] is None
+
+
+def test_a_record_of_searches_that_is_gone_is_missed(run: Call, gallery: Path, manifest: Path) -> None:
+    picture = manifest.parent / "shape000_c1_0.png"
+    for purpose in ("one", "two"):
+        assert run("search", gallery, picture, "--purpose", purpose, *CPU).code == 0
+    assert run("gallery", "repair", gallery).code == 0  # nothing is wrong; a writer has looked at it
+    with open_gallery(gallery, write=True):
+        pass
+    kept = (gallery / "audit.sqlite").read_bytes()
+    (gallery / "audit.sqlite").unlink()
+    assert run("search", gallery, picture, *CPU).code == 0
+    with open_gallery(gallery, write=True):
+        pass  # the new record does not take the old one's place
+    gone = run("gallery", "verify", gallery)
+    assert gone.code == 1
+    assert "does not have the noted head" in gone.err
+    (gallery / "audit.sqlite").write_bytes(kept)
+    assert run("gallery", "verify", gallery).code == 0
+    (gallery / "audit.sqlite").unlink()
+    assert "the audit is not there, but a head was noted" in run("gallery", "verify", gallery).err
+    accepted = run("gallery", "repair", gallery, "--drop-lost")
+    assert (accepted.code, "accepted: the audit is not there" in accepted.out) == (0, True)
+    assert run("gallery", "verify", gallery).code == 0
 
 
 def test_the_audit_lists_searches_and_forgets_pictures_without_breaking(

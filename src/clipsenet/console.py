@@ -232,13 +232,18 @@ def _slice_row(one: Mapping[str, Any]) -> list[str]:
 
 
 def print_rows(title: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A plain table; the first column is to the left, the others to the right."""
+    """A plain table; the first column is to the left, the others to the right. What does not fit is folded, never cut off."""
     table = Table()
     for number, name in enumerate(title):
-        table.add_column(name, justify="left" if number == 0 else "right")
+        table.add_column(name, justify="left" if number == 0 else "right", overflow="fold")
     for row in rows:
-        table.add_row(*map(escape, row))
+        table.add_row(*(escape(printable(text)) for text in row))
     out.print(table)
+
+
+def printable(text: str) -> str:
+    """A text whose control characters are spelled out: a line's end in a file's name breaks no row."""
+    return "".join(one if one.isprintable() or one == " " else repr(one)[1:-1] for one in text)
 
 
 def _print_card(card: Card, rules: Sequence[str]) -> None:

@@ -16,13 +16,25 @@ WRONG_RECORD = "the record of searches is not as it was written"
 
 
 def count(
-    gallery: GalleryFolder, camera: Cameras = None, since: Since = None, until: Until = None, where: Where = None
+    gallery: GalleryFolder,
+    camera: Cameras = None,
+    since: Since = None,
+    until: Until = None,
+    where: Where = None,
+    json_: AsJson = False,
 ) -> None:
     """How many sightings a gallery holds, of all or of those that are meant."""
     from clipsenet.gallery.local import open_gallery
 
     with open_gallery(gallery) as opened:
-        typer.echo(opened.count(filter_of(camera, since, until, where)))
+        meant = filter_of(camera, since, until, where)
+        found, why = opened.count(meant), opened.explain(meant)
+    if json_:
+        print_json({"sightings": found, "why_none": why or None})
+        return
+    typer.echo(found)
+    if why:
+        typer.echo(why, err=True)
 
 
 def forget(
@@ -33,6 +45,7 @@ def forget(
     until: Until = None,
     where: Where = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say how many would go, and remove nothing.")] = False,
+    json_: AsJson = False,
 ) -> None:
     """Remove sightings so that nothing of them is left: vectors, paths, and their place in the audit."""
     from clipsenet.gallery.interface import EVERYTHING
@@ -45,9 +58,15 @@ def forget(
     if meant == EVERYTHING:
         raise UsageError("forget what? give --before TIME, --where COLUMN=VALUE, --camera or --from and --to")
     with open_gallery(gallery, write=not dry_run) as opened:
+        why = opened.explain(meant)
         removed = opened.count(meant) if dry_run else opened.forget(meant)
         left = opened.count() - (removed if dry_run else 0)
+    if json_:
+        print_json({"removed": removed, "left": left, "dry_run": dry_run, "why_none": why or None})
+        return
     typer.echo(f"{removed} sightings {'would be' if dry_run else 'were'} removed, {left} {'would be ' if dry_run else ''}left")
+    if why:
+        typer.echo(why, err=True)
 
 
 def re_embed(
@@ -116,12 +135,22 @@ def neighbours(
         out.print(f"below {INDEXED_FROM:,} sightings it is not asked: all are compared", markup=False)
 
 
-def verify(gallery: GalleryFolder) -> None:
-    """Look through a gallery: every vector's checksum, every record, the audit's chain."""
-    from clipsenet.gallery.checking import verify_gallery
+def verify(gallery: GalleryFolder, json_: AsJson = False) -> None:
+    """Look through a gallery: every vector's and record's checksum, the index of neighbours, the audit's chain."""
+    from clipsenet.gallery.checking import findings_of
 
-    _report(verify_gallery(gallery), f"clipsenet gallery repair {gallery} mends what can be mended")
-    typer.echo(f"{gallery}: nothing is wrong")
+    found = findings_of(gallery)
+    if json_:
+        print_json({"wrong": [{"sentence": one.sentence, "repair_mends": one.mends, "lost": one.lost} for one in found]})
+    mends = any(one.mends for one in found)
+    advice = (
+        f"clipsenet gallery repair {gallery} mends what can be mended"
+        if mends
+        else "clipsenet gallery repair mends none of them"
+    )
+    _report([one.sentence for one in found], advice)
+    if not json_:
+        typer.echo(f"{gallery}: nothing is wrong")
 
 
 def repair(
@@ -129,16 +158,21 @@ def repair(
     drop_lost: Annotated[
         bool, typer.Option("--drop-lost", help="Remove, and name, sightings whose vector or record is lost.")
     ] = False,
+    json_: AsJson = False,
 ) -> None:
     """Mend what verify finds and what can be mended; what is lost is dropped on request only."""
     from clipsenet.gallery.checking import verify_gallery
     from clipsenet.gallery.repairing import repair_gallery
 
-    done = repair_gallery(gallery, drop_lost=drop_lost)
-    for sentence in done:
-        typer.echo(sentence)
-    _report(verify_gallery(gallery), "this could not be mended")
-    typer.echo(f"{gallery}: {'nothing is wrong now' if done else 'nothing was wrong'}")
+    done, wrong = repair_gallery(gallery, drop_lost=drop_lost), verify_gallery(gallery)
+    if json_:
+        print_json({"done": done, "wrong": wrong})
+    else:
+        for sentence in done:
+            typer.echo(sentence)
+    _report(wrong, "this was not mended")
+    if not json_:
+        typer.echo(f"{gallery}: {'nothing is wrong now' if done else 'nothing was wrong'}")
 
 
 def audit(
@@ -191,7 +225,7 @@ def _report(wrong: Sequence[str], advice: str) -> None:
     for sentence in wrong:
         complain(sentence)
     if wrong:
-        raise ClipsenetError(f"{len(wrong)} faults; {advice}")
+        raise ClipsenetError(f"{len(wrong)} fault{'s' * (len(wrong) > 1)}; {advice}")
 
 
 def _filter_text(where: dict[str, object]) -> str:

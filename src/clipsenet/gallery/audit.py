@@ -88,6 +88,11 @@ class Audit:
         with self._found(write=False) as db:
             return BEGINNING if db is None else _last(db)[1]
 
+    def has(self, head: str) -> bool:
+        """Whether a hash is in the chain, as it stands there."""
+        with self._found(write=False) as db:
+            return db is not None and head in {hash_ for _, _, hash_ in _entries(db)}
+
     def entries(self) -> list[Entry]:
         """All searches, the first one first.
 

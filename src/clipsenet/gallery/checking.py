@@ -9,19 +9,17 @@ from jaxtyping import Int, UInt32
 from torch import Tensor
 
 from clipsenet.errors import ClipsenetError
-from clipsenet.gallery.audit import AUDIT, Audit
+from clipsenet.gallery.audit import Audit
 from clipsenet.gallery.interface import NOBODY
-from clipsenet.gallery.ledger import EXTRA, Ledger, label_columns
+from clipsenet.gallery.ledger import AUDIT_HEAD, EXTRA, Ledger, label_columns
 from clipsenet.gallery.leftovers import find_leftovers, missing_index
 from clipsenet.gallery.neighbourhood import KEY, Facts
-from clipsenet.gallery.schema import explained, transaction
+from clipsenet.gallery.schema import AGAIN, explained, transaction
 from clipsenet.gallery.segments import checksums
 from clipsenet.gallery.writing import is_written
 
 CHECKED = 8192
 """Rows that are read at once."""
-
-_AGAIN = "bring back a copy, or index the pictures again"
 
 NAMED = 5
 """How many pictures a sentence names."""
@@ -38,6 +36,7 @@ class Finding:
         untrue: whether records themselves are wrong, so that nothing is to be dropped on their word.
         index: whether the index of neighbours is to be dropped.
         renewal: a segment whose new vectors are to be made again.
+        audit: whether records of searches are gone.
     """
 
     sentence: str
@@ -46,6 +45,7 @@ class Finding:
     untrue: bool = False
     index: bool = False
     renewal: int | None = None
+    audit: bool = False
 
 
 def verify_gallery(folder: Path) -> list[str]:
@@ -54,7 +54,12 @@ def verify_gallery(folder: Path) -> list[str]:
     Raises:
         ClipsenetError: it is no gallery, or of a newer version.
     """
-    return [finding.sentence for finding in find_damage(folder, lambda: is_written(folder))]
+    return [finding.sentence for finding in findings_of(folder)]
+
+
+def findings_of(folder: Path) -> list[Finding]:
+    """As ``verify_gallery``, with what repair can do about it."""
+    return find_damage(folder, lambda: is_written(folder))
 
 
 def find_damage(folder: Path, is_written: Callable[[], bool]) -> list[Finding]:
@@ -72,14 +77,21 @@ def find_damage(folder: Path, is_written: Callable[[], bool]) -> list[Finding]:
         try:
             said = [text for (text,) in ledger.db.execute("PRAGMA integrity_check(3)")]
             if said != ["ok"]:
-                return [Finding(f"the ledger is damaged: {'; '.join(said)}; {_AGAIN}", mends=False, untrue=True)]
+                return [Finding(f"the ledger is damaged: {'; '.join(said)}; {AGAIN}", mends=False, untrue=True)]
             findings = _of_records(ledger)
             findings += _of_leftovers(ledger, is_written)
+            noted = ledger.meta(AUDIT_HEAD)
         finally:
             ledger.close()
-        if (folder / AUDIT).exists():
-            findings += [Finding(sentence, mends=False) for sentence in Audit(folder).verify()]
+        findings += _of_audit(Audit(folder), noted)
     return findings
+
+
+def _of_audit(audit: Audit, noted: str) -> list[Finding]:
+    """The chain against itself, and against the last head that a writer has noted."""
+    itself = audit.verify()
+    cut = [sentence for sentence in audit.verify(noted or None) if sentence not in itself]
+    return [Finding(sentence, mends=False) for sentence in itself] + [Finding(sentence, audit=True) for sentence in cut]
 
 
 def _of_records(ledger: Ledger) -> list[Finding]:
@@ -93,10 +105,10 @@ def _of_records(ledger: Ledger) -> list[Finding]:
         rotten = ledger.rotten_blocks()
         for segment, name, first, count in rotten:
             what = f"column {name.removeprefix(EXTRA)} of segment {segment}, {count} rows from {first} on,"
-            findings.append(Finding(f"{what} is not as it was written; {_AGAIN}", mends=False, untrue=True))
+            findings.append(Finding(f"{what} is not as it was written; {AGAIN}", mends=False, untrue=True))
         if changed := ledger.rotten_sightings():
             what = f"{len(changed)} records of pictures are not as they were written, the first: id {changed[0]}"
-            findings.append(Finding(f"{what}; {_AGAIN}", mends=False, untrue=True))
+            findings.append(Finding(f"{what}; {AGAIN}", mends=False, untrue=True))
         renewals = [(segment, file, ledger.renewed(segment)) for segment, file, _ in ledger.renewals()]
         for number, file, rows in ledger.segments():
             try:

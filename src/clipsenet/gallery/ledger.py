@@ -27,6 +27,9 @@ BLOCK = 1024
 ASKED = 500
 """Values in one question to SQLite."""
 
+AUDIT_HEAD = "audit_head"
+"""Remembers the last hash of the record of searches that a writer has seen: what is gone since is missed."""
+
 LABELS = ("vehicle", "camera", "view", "track")
 EXTRA = "extra:"
 """Begins the stored name of a further column, so that it cannot meet one of ours."""

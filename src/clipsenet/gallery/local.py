@@ -1,5 +1,6 @@
 """The local gallery: one folder, no server; one process writes, any number search."""
 
+import contextlib
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -15,12 +16,13 @@ from clipsenet.features import Features
 from clipsenet.files import write_folder
 from clipsenet.gallery import neighbourhood
 from clipsenet.gallery.adding import add, refuse_others
-from clipsenet.gallery.audit import Audit
+from clipsenet.gallery.audit import Audit, BrokenAuditError
 from clipsenet.gallery.checking import find_damage
+from clipsenet.gallery.entries import BEGINNING
 from clipsenet.gallery.filtering import explain_nothing, meant_rows
 from clipsenet.gallery.grouping import best_cameras, best_tracks
 from clipsenet.gallery.interface import EVERYTHING, NOBODY, Answer, Dtype, Embedding, Filter, Group, Weighting
-from clipsenet.gallery.ledger import EXTRA, LABELS, Ledger
+from clipsenet.gallery.ledger import AUDIT_HEAD, EXTRA, LABELS, Ledger
 from clipsenet.gallery.leftovers import clear_leftovers
 from clipsenet.gallery.neighbourhood import KEY, Facts, Neighbourhood, build
 from clipsenet.gallery.renewal import Renewal
@@ -91,6 +93,7 @@ class LocalGallery:
                 try:
                     if write:
                         wipe(folder, self._ledger)
+                        self._note_audit()
                     self._snapshot = Snapshot.load(self._ledger)
                 except BaseException:
                     self._ledger.close()
@@ -202,6 +205,14 @@ class LocalGallery:
         """
         with self._used():
             return self._sightings(self._now(), ids)
+
+    def explain(self, where: Filter) -> str:
+        """Why a filter leaves nothing, in words; empty where it leaves something."""
+        with self._used():
+            snapshot = self._now()
+            rows = meant_rows(snapshot, self._ledger, where)
+            left = len(snapshot) if rows is None else len(rows)
+            return "" if left else explain_nothing(snapshot, self._ledger, where)
 
     def ids(self, where: Filter = EVERYTHING) -> Int[np.ndarray, " n"]:
         """The ids of the sightings that are meant, ascending."""
@@ -347,6 +358,14 @@ class LocalGallery:
             self._behind = True
             self._finish_forgetting(len(ids), indexed)
         return len(ids)
+
+    def _note_audit(self) -> None:
+        """Remember how far the record of searches goes; not where it has lost what was remembered before."""
+        noted = self._ledger.meta(AUDIT_HEAD)
+        with contextlib.suppress(BrokenAuditError):  # verify tells of it
+            head = self.audit.head()
+            if head not in (noted, BEGINNING) and (not noted or self.audit.has(noted)):
+                self._ledger.set_meta(AUDIT_HEAD, head)
 
     def _finish_forgetting(self, count: int, indexed: bool) -> None:
         gone = f"{self.folder}: {count} sightings are gone from the gallery, and no search finds them"

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from clipsenet.gallery.checking import Finding, find_damage
-from clipsenet.gallery.ledger import Ledger
+from clipsenet.gallery.ledger import AUDIT_HEAD, Ledger
 from clipsenet.gallery.neighbourhood import KEY
 from clipsenet.gallery.retention import take_out, wipe
 from clipsenet.gallery.schema import explained, transaction
@@ -50,6 +50,8 @@ def _mend(ledger: Ledger, findings: list[Finding], drop_lost: bool) -> list[str]
     for finding in findings:
         if finding.index:
             ledger.unset_meta(KEY)
+        if finding.audit and drop_lost:
+            ledger.unset_meta(AUDIT_HEAD)
         if finding.renewal is not None:
             with transaction(ledger.db, write=True):
                 ledger.remove_renewal(finding.renewal)
@@ -64,6 +66,10 @@ def _mend(ledger: Ledger, findings: list[Finding], drop_lost: bool) -> list[str]
 def _said(finding: Finding, drop_lost: bool) -> str:
     if not finding.mends:
         return f"cannot be mended: {finding.sentence}"
+    if finding.audit and drop_lost:
+        return f"accepted: {finding.sentence}; the record goes on from what is there"
+    if finding.audit:
+        return f"left as it is: {finding.sentence}; bring back a copy, or accept the loss with --drop-lost"
     if finding.lost and not drop_lost:
         return (
             f"left as it is: {finding.sentence}; bring the file back, or pass --drop-lost and index the pictures again, which "

@@ -66,9 +66,9 @@ def explained(folder: Path) -> Iterator[None]:
                 f"{folder}: no right to {'write' if os.access(folder, os.R_OK | os.X_OK) else 'read'} the gallery ({error}), "
                 "or a writer was killed and somebody who may write has to open it once; ask its owner, or work with a copy"
             ) from error
-        raise ClipsenetError(f"{folder}: the gallery's ledger cannot be used ({error}); {_MEND}") from error
+        raise ClipsenetError(f"{folder}: the gallery's ledger cannot be used ({error}); {AGAIN}") from error
     except sqlite3.DatabaseError as error:
-        raise ClipsenetError(f"{folder}: the gallery's ledger is broken ({error}); {_MEND}") from error
+        raise ClipsenetError(f"{folder}: the gallery's ledger is broken ({error}); {AGAIN}") from error
     except PermissionError as error:
         raise ClipsenetError(f"{folder}: no right to use it ({error}); ask its owner, or work with a copy") from error
     except EOFError as error:
@@ -84,6 +84,8 @@ def explained(folder: Path) -> Iterator[None]:
 def _full(folder: Path, error: Exception) -> str:
     return f"cannot write {folder}: {error}; what was in the gallery before is untouched. Free some space"
 
+
+AGAIN = "this cannot be mended: bring back a copy, or index the pictures again"
 
 _MEND = "clipsenet gallery verify tells what is wrong, clipsenet gallery repair mends what can be mended"
 
