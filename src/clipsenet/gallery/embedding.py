@@ -55,10 +55,15 @@ def embedding_of(run: Run) -> Embedding:
     return Embedding(run.id, run.dim, f"RGB, {size} {images.interpolation}, mean {mean}, deviation {std}")
 
 
+def notes_of(run: Run) -> dict[str, str]:
+    """What a gallery remembers of its run, so that a search need not name it."""
+    return {"run": str(run.folder.resolve()), "checkpoint": run.checkpoint}
+
+
 def note_run(gallery: LocalGallery, run: Run) -> None:
-    """Let the gallery remember where its run lies, so that a search need not name it."""
-    gallery.remember("run", str(run.folder.resolve()))
-    gallery.remember("checkpoint", run.checkpoint)
+    """Let the gallery remember where its run lies."""
+    for key, text in notes_of(run).items():
+        gallery.remember(key, text)
 
 
 def require_run(gallery: Gallery, run: Run) -> None:

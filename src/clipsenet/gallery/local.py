@@ -19,7 +19,7 @@ from clipsenet.gallery.checking import find_damage
 from clipsenet.gallery.filtering import explain_nothing, meant_rows
 from clipsenet.gallery.grouping import best_cameras, best_tracks
 from clipsenet.gallery.interface import EVERYTHING, NOBODY, Answer, Dtype, Embedding, Filter, Group, Weighting
-from clipsenet.gallery.ledger import EXTRA, LABELS, Ledger
+from clipsenet.gallery.ledger import EXTRA, LABELS, NOTE, Ledger
 from clipsenet.gallery.leftovers import clear_leftovers
 from clipsenet.gallery.neighbourhood import KEY, Facts, Neighbourhood, build
 from clipsenet.gallery.renewal import Renewal
@@ -30,9 +30,6 @@ from clipsenet.gallery.snapshot import Snapshot
 from clipsenet.gallery.writing import Writing, is_written
 from clipsenet.reporting import SILENT, Watch
 from clipsenet.sightings import TEXT, WHOLE, Labels, Sightings
-
-NOTE = "note:"
-"""Begins the key of what somebody else wishes the gallery to remember."""
 
 
 def create_gallery(
@@ -251,7 +248,7 @@ class LocalGallery:
         Raises:
             ClipsenetError: it holds them already, or a re-embedding by a third run was begun.
         """
-        return Renewal(self._ledger, self._written, embedding)
+        return Renewal(self._ledger, self._used, self._written, embedding)
 
     @property
     def audit(self) -> Audit:
@@ -296,12 +293,12 @@ class LocalGallery:
             yield
 
     @contextmanager
-    def _written(self) -> Iterator[None]:
-        """Something is going to change."""
+    def _written(self, *, behind: bool = True) -> Iterator[None]:
+        """Something is going to change; the snapshot is behind then, unless it is nothing that a search reads."""
         with self._used():
             if self._writing is None:
                 raise ClipsenetError(f"{self.folder}: this gallery was opened to be read; open it with write=True")
-            self._behind = True
+            self._behind |= behind
             yield
 
     def _now(self) -> Snapshot:
