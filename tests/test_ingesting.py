@@ -153,6 +153,23 @@ def test_a_list_of_broken_pictures_ends(gallery: LocalGallery, toy_run: Run, tmp
     assert (done.added, len(done.broken), gallery.count()) == (0, 5, 0)
 
 
+def test_a_name_that_is_not_utf8_is_broken_with_its_line(
+    pictures: Sightings, gallery: LocalGallery, toy_run: Run, tmp_path: Path, embedded: list[int]
+) -> None:
+    folder = tmp_path / "caf\udce9"
+    try:
+        folder.mkdir()
+    except OSError:
+        pytest.skip("a file system of texts only")
+    shutil.copy(pictures.file(0), folder / "a.png")
+    (folder / "list.csv").write_text("path,track,time\na.png,7,2026-05-01T23:50:00Z\nmissing.png,7,2026-05-01T23:51:00Z\n")
+    done = index(toy_run, read(folder / "list.csv", ManifestSettings()), gallery)
+    assert (done.added, len(done.broken), embedded) == (0, 2, [])
+    assert r"caf\udce9/a.png (" in done.broken[0]
+    assert "line 2): its name is not UTF-8, and so cannot be kept in a gallery; rename the file" in done.broken[0]
+    assert "line 3): no such file" in done.broken[1]
+
+
 def test_content_is_bytes_and_box_wherever_the_file_lies(
     pictures: Sightings, gallery: LocalGallery, toy_run: Run, tmp_path: Path
 ) -> None:
