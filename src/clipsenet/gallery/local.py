@@ -113,6 +113,12 @@ class LocalGallery:
         """How a track's pictures are weighed in its vector."""
         return self._snapshot.weighting
 
+    @property
+    def dtype(self) -> Dtype:
+        """Of its stored numbers."""
+        with self._used():
+            return self._ledger.layout().dtype
+
     def add(
         self, features: Features, content: list[str], quality: Float[np.ndarray, " n"] | None = None
     ) -> Int[np.ndarray, " n"]:
