@@ -330,6 +330,15 @@ def test_the_gallery_remembers_its_run_from_the_switch_on(
     assert gallery.recall("checkpoint") == other_run.checkpoint
 
 
+def test_a_run_in_a_folder_that_is_not_utf8_is_used_and_not_remembered(
+    gallery: LocalGallery, toy_run: Run, other_run: Run
+) -> None:
+    gallery.remember("run", str(toy_run.folder))
+    re_embed(replace(other_run, folder=Path("/runs/caf\udce9")), gallery)
+    assert gallery.embedding.run_id == other_run.id
+    assert gallery.recall("run") == ""
+
+
 def test_a_stop_while_files_are_looked_for_is_heard(
     pictures: Sightings, gallery: LocalGallery, toy_run: Run, other_run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
