@@ -69,7 +69,7 @@ def record_renewed(ledger: Ledger, segment: int, new: Carried) -> None:
 def renewed_rows(ledger: Ledger, segment: int) -> tuple[Int[np.ndarray, " n"], UInt32[np.ndarray, " n"]]:
     """The rows of a segment that have new vectors, ascending, and the checksums of these."""
     rows, checksums = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.uint32)]
-    for first, found in ledger.renewed(segment):
+    for first, found in ledger.renewed_stretches(segment):
         rows.append(np.arange(first, first + len(found)))
         checksums.append(found)
     return np.concatenate(rows), np.concatenate(checksums)

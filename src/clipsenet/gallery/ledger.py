@@ -179,7 +179,7 @@ class Ledger:
         """How many new vectors each segment has that has any."""
         return dict(self.db.execute("SELECT segment, SUM(LENGTH(checksums)) / 4 FROM renewed GROUP BY segment"))
 
-    def renewed(self, segment: int) -> list[tuple[int, UInt32[np.ndarray, " n"]]]:
+    def renewed_stretches(self, segment: int) -> list[tuple[int, UInt32[np.ndarray, " n"]]]:
         """A segment's new vectors: the first row of each stretch without a gap, and its checksums; ascending."""
         parts = self.db.execute("SELECT first, checksums FROM renewed WHERE segment = ? ORDER BY first", (segment,))
         return [(first, np.frombuffer(data, dtype=np.uint32)) for first, data in parts]
@@ -199,7 +199,8 @@ class Ledger:
 
     def renew_segment(self, segment: int, file: int, rows: int) -> None:
         """Record that a segment's vectors are the new ones."""
-        checksums = np.concatenate([found for _, found in self.renewed(segment)])
+        parts = self.db.execute("SELECT checksums FROM renewed WHERE segment = ? ORDER BY first", (segment,))
+        checksums = np.concatenate([np.frombuffer(data, dtype=np.uint32) for (data,) in parts])
         assert len(checksums) == rows
         self.db.execute("UPDATE segment SET file = ? WHERE number = ?", (file, segment))
         blocks = self.db.execute("SELECT first, rows FROM part WHERE segment = ? AND name = 'checksum'", (segment,)).fetchall()
