@@ -58,7 +58,7 @@ def test_stopped_resumed_switched(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         assert gallery.search(unit(rng, 1), top=3).ids.shape == (1, 3)
         with pytest.raises(ClipsenetError, match="43 sightings are not embedded anew yet"):
             gallery.re_embed(NEW).switch()
-    with open_gallery(tmp_path / "g", write=True) as gallery, open_gallery(tmp_path / "g") as reader:
+    with open_gallery(tmp_path / "g", write=True) as gallery:
         assert gallery.re_embed(NEW).done == 27
         # what is added, or forgotten, in between is not lost
         features, content, _ = made(rng, 10, start=500)
@@ -70,6 +70,7 @@ def test_stopped_resumed_switched(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         assert renewal.total == left
         assert embed_some(gallery, 6, 99) == left
         assert gallery.verify() == []
+        reader = open_gallery(tmp_path / "g")
         renewal.switch()
         check_new(gallery, left)
         kept = gallery.ids()[gallery.ids() < 70]
@@ -78,6 +79,7 @@ def test_stopped_resumed_switched(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         assert again.column("track").tolist() == columns.column("track")[kept].tolist()
         assert reader.embedding.dim == DIM, "a reader keeps its moment"
         assert reader.search(unit(rng, 1), top=3).ids.shape == (1, 3)
+        reader.close()
         with pytest.raises(ClipsenetError, match="gallery holds those of run bbbb"):
             gallery.add(features, content)
         with pytest.raises(ClipsenetError, match=r"holds embeddings of run bbbb.* already"):
