@@ -227,6 +227,27 @@ def test_a_failed_batch_leaves_no_byte_and_a_late_failure_takes_none_away(
     check_new(small, 70)
 
 
+def test_old_vectors_that_cannot_be_removed_are_said_and_the_switch_stands(
+    small: LocalGallery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    embed_some(small, 9, 99, np.array([7]))
+
+    def fail(*_: object) -> None:
+        raise OSError("the disk is away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("clipsenet.gallery.renewal.wipe", fail)
+        with pytest.raises(
+            ClipsenetError, match=r"holds embeddings of run bbbb.* now; but what they .*clipsenet gallery repair"
+        ):
+            small.re_embed(NEW).switch(without=np.array([7]))
+    assert small.embedding == NEW
+    small.close()
+    with open_gallery(small.folder, write=True) as gallery:
+        check_new(gallery, 69)
+        assert len(list((gallery.folder / "vectors").iterdir())) == len(gallery._ledger.segments())
+
+
 def test_nothing_that_is_searched_is_read_again_meanwhile(small: LocalGallery, monkeypatch: pytest.MonkeyPatch) -> None:
     small.count()
     loaded: list[Snapshot] = []

@@ -151,7 +151,7 @@ class Renewal:
             without: ids of sightings that are forgotten just before, since they will never have a new embedding.
 
         Raises:
-            ClipsenetError: some of the others have none yet.
+            ClipsenetError: some of the others have none yet; a full disk; or what was replaced cannot be removed now.
         """
         with self._written():
             ledger = self._ledger
@@ -168,8 +168,18 @@ class Renewal:
                         ledger.set_meta(NOTE + key, text)
                     ledger.unset_meta("neighbours")
                     self._end()
-            finally:
+            except BaseException:
+                with contextlib.suppress(OSError, sqlite3.Error):
+                    wipe(ledger.folder, ledger)  # of those who were forgotten; else the next writer does it
+                raise
+            try:
                 wipe(ledger.folder, ledger)
+            except (OSError, sqlite3.Error) as error:
+                raise ClipsenetError(
+                    f"{ledger.folder} holds embeddings of run {self.embedding.run_id[:16]} now; but what they replace may "
+                    f"still lie in its files ({error}). Make that possible, then clipsenet gallery repair {ledger.folder} "
+                    "clears it away"
+                ) from error
 
     def abandon(self) -> None:
         """Give it up; the gallery stays as it is."""
