@@ -177,12 +177,46 @@ def test_another_run_is_refused_and_re_embedding_brings_it_over(
     assert f"holds embeddings of run {other.id[:16]} as before" in given_up.out
 
 
-def test_weighting_is_the_gallerys_own(run: Call, gallery: Path, manifest: Path, toy_run: Run) -> None:
-    with open_gallery(gallery) as opened:
-        other = "equal" if opened.weighting == "quality" else "quality"
-    result = run("gallery", "index", toy_run.folder, manifest, "--to", gallery, "--weighting", other, *CPU)
+@pytest.mark.parametrize(("word", "own", "other"), [("--weighting", "equal", "quality"), ("--dtype", "float16", "float32")])
+def test_weighting_and_dtype_are_the_gallerys_own(
+    run: Call, gallery: Path, manifest: Path, toy_run: Run, word: str, own: str, other: str
+) -> None:
+    words = ("gallery", "index", toy_run.folder, manifest, "--to", gallery, *CPU, word)
+    result = run(*words, other)
     assert result.code == 2
-    assert "make a new gallery" in result.err
+    assert f"{word} {other}: {gallery} was made with {own}; leave it out, or make a new gallery" in result.err
+    assert run(*words, own).code == 0
+
+
+def test_a_name_that_is_not_utf8_is_listed_and_all_else_is_in(run: Call, manifest: Path, toy_run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "named"
+    folder.mkdir()
+    for picture, name in (
+        ("shape000_c1_0.png", "a_1777600000000000.png"),
+        ("shape000_c1_1.png", "b\udcff_1777600000000000.png"),
+    ):
+        try:
+            shutil.copy(manifest.parent / picture, folder / name)
+        except OSError:
+            pytest.skip("a file system of texts only")
+    words = (
+        "gallery",
+        "index",
+        toy_run.folder,
+        folder,
+        "--to",
+        tmp_path / "g",
+        *CPU,
+        "--set",
+        "data.pattern={track}_{time}.png",
+    )
+    result = run(*words, "--json")
+    assert result.code == 1
+    assert r"b\udcff_1777600000000000.png: its name is not UTF-8" in result.err
+    assert "1 pictures could not be used, all others are in" in result.err
+    figures = json.loads(result.out)
+    assert (figures["added"], len(figures["broken"])) == (1, 1)
+    assert run(*words, "--skip-broken").code == 0
 
 
 def test_tracks_by_day(run: Call, gallery: Path, manifest: Path, toy_run: Run) -> None:

@@ -201,11 +201,15 @@ def test_forgetting_leaves_the_old_or_the_new(tmp_path: Path, monkeypatch: pytes
 
 
 @pytest.mark.parametrize("seed", rounds(100))
+@pytest.mark.parametrize("broken", [[], [0, 21, 22, 59]], ids=["whole", "broken"])
 @pytest.mark.parametrize("how", ["time", "call"])
-def test_the_switch_leaves_the_old_or_the_new(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str, seed: int) -> None:
+def test_the_switch_leaves_the_old_or_the_new(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str, broken: list[int], seed: int
+) -> None:
     monkeypatch.setattr(segments, "SEGMENT_ROWS", 20)
     rng = np.random.default_rng(seed)
     folder, n = tmp_path / "g", 60
+    aside = np.array(broken, dtype=np.int64)
     features, content, quality = made(rng, n)
     with create_gallery(folder, embedding()) as gallery:
         gallery.add(features, content, quality)
@@ -214,14 +218,14 @@ def test_the_switch_leaves_the_old_or_the_new(tmp_path: Path, monkeypatch: pytes
         gallery = open_gallery(folder, write=True)
         acknowledge(0)
         renewal = gallery.re_embed(NEW)
-        while len(ids := renewal.waiting(9)):
+        while len(ids := renewal.waiting(9, aside)):
             renewal.add(ids, Features(gallery.sightings(ids), vectors_of(ids), NEW.run_id))
             acknowledge(renewal.done)
-        renewal.switch()
+        renewal.switch({"run": "new"}, without=aside)
         acknowledge(1000)
         gallery.close()
 
-    child = Child(work, int(rng.integers(10, 260)) if how == "call" else None)
+    child = Child(work, int(rng.integers(10, 510 if broken else 365)) if how == "call" else None)
     if how == "time":
         while not child.heard and not child._ended:
             child.listen(0.001)
@@ -232,13 +236,16 @@ def test_the_switch_leaves_the_old_or_the_new(tmp_path: Path, monkeypatch: pytes
         assert gallery.verify() == []
         switched = gallery.embedding == NEW
         assert switched or 1000 not in child.heard
+        assert gallery.recall("run") == ("new" if switched else "")
+        assert gallery.count() in ({n - len(aside)} if switched else {n, n - len(aside)})
         if not switched:
             got = gallery.get(gallery.ids())
-            np.testing.assert_array_equal(got.embeddings, features.embeddings.astype(np.float16).astype(np.float32))
+            old = features.embeddings[gallery.ids()].astype(np.float16).astype(np.float32)
+            np.testing.assert_array_equal(got.embeddings, old)
             assert gallery.re_embed(NEW).done >= max(child.heard, default=0)
-            assert embed_some(gallery, 7, 99) == n
-            gallery.re_embed(NEW).switch()
-        check_new(gallery, n)
+            assert embed_some(gallery, 7, 99, aside) == n - len(aside)
+            gallery.re_embed(NEW).switch({"run": "new"}, without=aside)
+        check_new(gallery, n - len(aside))
         assert len(list((folder / "vectors").iterdir())) == len(gallery._ledger.segments())
 
 

@@ -230,3 +230,14 @@ def test_labels_told_and_preprocessing_are_kept(tmp_path: Path) -> None:
         assert reader.embedding == kept
         assert reader.weighting == "quality"
         assert json.loads(reader._ledger.meta("embedding"))["labels_told"] is True
+
+
+def test_texts_that_are_not_utf8_are_named(tmp_path: Path) -> None:
+    vector = unit(np.random.default_rng(0), 1)
+    with filled(tmp_path / "g", np.random.default_rng(0), 4)[0] as gallery:
+        with pytest.raises(ClipsenetError, match=r"column path: 1 texts are not UTF-8 .* the first: a\\udcff\.jpg; rename"):
+            gallery.add(Features(Sightings.of(["a\udcff.jpg"]), vector, RUN), ["x"])
+        with pytest.raises(ClipsenetError, match=r"column type: 1 texts are not UTF-8 .* the first: \\udcff;"):
+            gallery.add(Features(Sightings.of(["a.jpg"], extra={"type": ["\udcff"]}), vector, RUN), ["x"])
+        assert gallery.count() == 4
+        assert gallery.verify() == []

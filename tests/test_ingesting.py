@@ -1,5 +1,6 @@
 """Ingest: what is in is not embedded again, what is broken is told, what was stopped goes on; re-embedding, too."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -152,6 +153,23 @@ def test_a_list_of_broken_pictures_ends(gallery: LocalGallery, toy_run: Run, tmp
     assert (done.added, len(done.broken), gallery.count()) == (0, 5, 0)
 
 
+def test_a_name_that_is_not_utf8_is_broken_with_its_line(
+    pictures: Sightings, gallery: LocalGallery, toy_run: Run, tmp_path: Path, embedded: list[int]
+) -> None:
+    folder = tmp_path / "caf\udce9"
+    try:
+        folder.mkdir()
+    except OSError:
+        pytest.skip("a file system of texts only")
+    shutil.copy(pictures.file(0), folder / "a.png")
+    (folder / "list.csv").write_text("path,track,time\na.png,7,2026-05-01T23:50:00Z\nmissing.png,7,2026-05-01T23:51:00Z\n")
+    done = index(toy_run, read(folder / "list.csv", ManifestSettings()), gallery)
+    assert (done.added, len(done.broken), embedded) == (0, 2, [])
+    assert r"caf\udce9/a.png (" in done.broken[0]
+    assert "line 2): its name is not UTF-8, and so cannot be kept in a gallery; rename the file" in done.broken[0]
+    assert "line 3): no such file" in done.broken[1]
+
+
 def test_content_is_bytes_and_box_wherever_the_file_lies(
     pictures: Sightings, gallery: LocalGallery, toy_run: Run, tmp_path: Path
 ) -> None:
@@ -262,6 +280,77 @@ def test_re_embedding_stops_at_pictures_that_are_gone_or_drops_them(
     assert "5.png" in dropped
     assert (gallery.embedding.run_id, gallery.count()) == (other_run.id, 39)
     assert gallery.verify() == []
+
+
+def test_pictures_that_are_gone_cost_no_other_a_second_embedding(
+    pictures: Sightings, gallery: LocalGallery, toy_run: Run, other_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copies = [Path(shutil.copy(file, tmp_path / f"{row}.png")) for row, file in enumerate(pictures.files())]
+    index(toy_run, Sightings.of(list(map(str, copies))), gallery)
+    monkeypatch.setattr("clipsenet.gallery.reembedding.BLOCK", 8)
+    bad = [3, 11, 12, 30]
+    for row in bad[:3]:
+        copies[row].write_bytes(b"no picture")
+    copies[bad[3]].unlink()
+    counts: list[int] = []
+    hook = other_run.model.register_forward_pre_hook(lambda _, inputs: counts.append(len(inputs[0])))
+    with pytest.raises(ClipsenetError, match=r"1 pictures of the gallery can no longer be used: .*30\.png: no such file"):
+        re_embed(other_run, gallery)
+    with pytest.raises(Interrupted, match="of 40 pictures are embedded anew"):
+        re_embed(other_run, gallery, drop_broken=True, watch=Stopper(20))
+    assert (gallery.embedding.run_id, gallery.count()) == (toy_run.id, 40), "nobody is forgotten before the switch"
+    shutil.copy(pictures.file(30), copies[30])
+    shutil.copy(pictures.file(3), copies[3])
+    with pytest.raises(ClipsenetError, match=r"can no longer be used: .*11\.png.*--drop-broken"):
+        re_embed(other_run, gallery)
+    dropped = re_embed(other_run, gallery, drop_broken=True)
+    hook.remove()
+    assert sorted(Path(reason.split(":")[0]).name for reason in dropped) == ["11.png", "12.png"]
+    assert sum(counts) == 38, "each of the others once, also those that had been gone for a while"
+    assert (gallery.embedding.run_id, gallery.count()) == (other_run.id, 38)
+    assert gallery.verify() == []
+    wanted = extract(other_run.model, pictures, other_run.test_transform, other_run.id, dim=other_run.dim)
+    for picture, vector in held(gallery).items():
+        np.testing.assert_allclose(vector, wanted.embeddings[int(Path(picture.split(" ")[0]).stem)], atol=1e-5)
+
+
+def test_the_gallery_remembers_its_run_from_the_switch_on(
+    pictures: Sightings, gallery: LocalGallery, toy_run: Run, other_run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index(toy_run, pictures[np.arange(4)], gallery)
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, contextlib.suppress(KeyboardInterrupt):
+        patch.setattr(LocalGallery, "remember", killed)
+        re_embed(other_run, gallery)
+    assert gallery.embedding.run_id == other_run.id
+    assert gallery.recall("run") == str(other_run.folder.resolve())
+    assert gallery.recall("checkpoint") == other_run.checkpoint
+
+
+def test_a_run_in_a_folder_that_is_not_utf8_is_used_and_not_remembered(
+    gallery: LocalGallery, toy_run: Run, other_run: Run
+) -> None:
+    gallery.remember("run", str(toy_run.folder))
+    re_embed(replace(other_run, folder=Path("/runs/caf\udce9")), gallery)
+    assert gallery.embedding.run_id == other_run.id
+    assert gallery.recall("run") == ""
+
+
+def test_a_stop_while_files_are_looked_for_is_heard(
+    pictures: Sightings, gallery: LocalGallery, toy_run: Run, other_run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index(toy_run, pictures[np.arange(4)], gallery)
+
+    def asked(_: Sightings) -> list[int]:
+        os.kill(os.getpid(), signal.SIGINT)
+        return []
+
+    monkeypatch.setattr("clipsenet.gallery.reembedding.missing_files", asked)
+    with pytest.raises(Interrupted, match="0 of 4 pictures are embedded anew"):
+        re_embed(other_run, gallery)
 
 
 def test_nothing_is_nothing(gallery: LocalGallery, toy_run: Run) -> None:

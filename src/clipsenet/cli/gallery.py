@@ -135,8 +135,9 @@ def _open_or_create(
         gallery = open_gallery(folder, write=True)
     try:
         require_run(gallery, run)
-        if weighting not in (None, gallery.weighting):
-            raise UsageError(f"--weighting {weighting}: {folder} was made with {gallery.weighting}; make a new gallery")
+        for word, given, made in (("weighting", weighting, gallery.weighting), ("dtype", dtype, gallery.dtype)):
+            if given not in (None, made):
+                raise UsageError(f"--{word} {given}: {folder} was made with {made}; leave it out, or make a new gallery")
         note_run(gallery, run)
     except BaseException:
         gallery.close()

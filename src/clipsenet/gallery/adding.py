@@ -8,6 +8,7 @@ from jaxtyping import Float, Int
 from clipsenet.errors import ClipsenetError
 from clipsenet.features import Features
 from clipsenet.gallery import segments
+from clipsenet.gallery.encoding import escaped, is_utf8
 from clipsenet.gallery.interface import NOBODY, Embedding
 from clipsenet.gallery.ledger import EXTRA, LABELS, Ledger
 from clipsenet.gallery.leftovers import discard_unrecorded
@@ -62,7 +63,7 @@ def add(
     """Keep what is not in yet; the ids of all.
 
     Raises:
-        ClipsenetError: not as many contents or qualities as pictures, or a quality outside of 0 to 1.
+        ClipsenetError: not as many contents or qualities as pictures, a quality outside of 0 to 1, or a text that is not UTF-8.
         OSError, sqlite3.Error: a full disk; nothing has changed then.
     """
     n = len(features)
@@ -72,6 +73,7 @@ def add(
         quality = np.ones(n, dtype=np.float32)
     if len(quality) != n or not ((quality > 0) & (quality <= 1)).all():
         raise ClipsenetError(f"{len(quality)} qualities for {n} pictures; wanted one for each, above 0 to 1")
+    _require_utf8("path", features.sightings.files())
     ids = ledger.find(content)
     first_of = {one: row for row, one in reversed(list(enumerate(content)))}
     new = np.array([row for row in range(n) if ids[row] == NOBODY and first_of[content[row]] == row], dtype=np.int64)
@@ -141,4 +143,14 @@ def _numbers(ledger: Ledger, name: str, labels: Labels) -> Int[np.ndarray, " n"]
     """The gallery's own numbers of a label, 0 for unknown."""
     used, inverse = np.unique(labels.numbers, return_inverse=True)
     texts = [labels.names[number] if number >= 0 else "" for number in used]
+    _require_utf8(name.removeprefix(EXTRA), texts)
     return np.array(ledger.number_names(name, texts), dtype=np.int32)[inverse.reshape(-1)]
+
+
+def _require_utf8(column: str, texts: list[str]) -> None:
+    bad = [text for text in texts if not is_utf8(text)]
+    if bad:
+        raise ClipsenetError(
+            f"column {column}: {len(bad)} texts are not UTF-8 and cannot be kept, the first: {escaped(bad[0])}; rename "
+            "the file, or leave the picture out"
+        )

@@ -109,7 +109,7 @@ def _of_records(ledger: Ledger) -> list[Finding]:
         if changed := ledger.rotten_sightings():
             what = f"{len(changed)} records of pictures are not as they were written, the first: id {changed[0]}"
             findings.append(Finding(f"{what}; {AGAIN}", mends=False, untrue=True))
-        renewals = [(segment, file, ledger.renewed(segment)) for segment, file, _ in ledger.renewals()]
+        renewals = [(segment, file, ledger.renewed_stretches(segment)) for segment, file, _ in ledger.renewals()]
         for number, file, rows in ledger.segments():
             try:
                 columns = ledger.columns(number, rows)
@@ -169,15 +169,20 @@ def _of_vectors(ledger: Ledger, number: int, vectors: Tensor, columns: dict[str,
     return [Finding(f"{what}; {_named(ledger, rotten)}", rotten)]
 
 
-def _of_renewal(ledger: Ledger, segment: int, file: int, recorded: UInt32[np.ndarray, " n"]) -> list[Finding]:
+def _of_renewal(ledger: Ledger, segment: int, file: int, recorded: list[tuple[int, UInt32[np.ndarray, " _"]]]) -> list[Finding]:
     """Vectors that are to take a segment's place, against their checksums."""
     layout = ledger.layout("renewal")
     path = layout.path(file)
-    there = min(len(recorded), path.stat().st_size // layout.row_bytes) if path.exists() else 0
-    right = int(np.count_nonzero(checksums(layout.map(file, there).numpy()) == recorded[:there])) if there else 0
-    if right == len(recorded):
+    there = path.stat().st_size // layout.row_bytes if path.exists() else 0
+    vectors = layout.map(file, there).numpy() if there else np.empty((0, layout.dim), dtype=layout.dtype)
+    right = 0
+    for first, sums in recorded:
+        found = checksums(vectors[first : first + len(sums)])
+        right += int(np.count_nonzero(found == sums[: len(found)]))
+    count = sum(len(sums) for _, sums in recorded)
+    if right == count:
         return []
-    what = f"of {len(recorded)} new vectors of segment {segment} {right} are as they were written"
+    what = f"of {count} new vectors of segment {segment} {right} are as they were written"
     return [Finding(f"{what}; the re-embedding makes that segment's again", renewal=segment)]
 
 

@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 from clipsenet.addresses import Addresses
 from clipsenet.errors import ClipsenetError
 from clipsenet.features import Features, no_places
+from clipsenet.gallery.encoding import is_utf8
 from clipsenet.gallery.interface import Embedding, Gallery
 from clipsenet.gallery.local import LocalGallery
 from clipsenet.images import PictureError, open_sighting
@@ -55,10 +56,16 @@ def embedding_of(run: Run) -> Embedding:
     return Embedding(run.id, run.dim, f"RGB, {size} {images.interpolation}, mean {mean}, deviation {std}")
 
 
+def notes_of(run: Run) -> dict[str, str]:
+    """What a gallery remembers of its run, so that a search need not name it; no folder whose name it cannot keep."""
+    folder = str(run.folder.resolve())
+    return {"run": folder if is_utf8(folder) else "", "checkpoint": run.checkpoint}
+
+
 def note_run(gallery: LocalGallery, run: Run) -> None:
-    """Let the gallery remember where its run lies, so that a search need not name it."""
-    gallery.remember("run", str(run.folder.resolve()))
-    gallery.remember("checkpoint", run.checkpoint)
+    """Let the gallery remember where its run lies."""
+    for key, text in notes_of(run).items():
+        gallery.remember(key, text)
 
 
 def require_run(gallery: Gallery, run: Run) -> None:

@@ -14,6 +14,7 @@ import torch
 from clipsenet.errors import Interrupted
 from clipsenet.features import Features
 from clipsenet.gallery.embedding import Embedded, embed, require_run
+from clipsenet.gallery.encoding import escaped, is_utf8
 from clipsenet.gallery.interface import NOBODY, Gallery
 from clipsenet.gallery.tracks import refuse_repeated_tracks
 from clipsenet.images import PictureError, open_sighting
@@ -77,7 +78,7 @@ def index(
         Interrupted: Ctrl-C or a polite kill; the same call goes on.
     """
     require_run(gallery, run)
-    refuse_repeated_tracks(sightings, gallery)
+    refuse_repeated_tracks(_nameable(sightings), gallery)
     started = committed = time.monotonic()
     waiting: list[Embedded] = []
     with Interrupts() as interrupts, ThreadPoolExecutor(max_workers=threads) as pool:
@@ -157,11 +158,11 @@ class _Work:
     def _digests(self, rows: range, pool: ThreadPoolExecutor) -> list[tuple[str, str]]:
         """Each row's digest, or an empty one and what is wrong; a file with several boxes is read once."""
         files = [self.sightings.file(row) for row in rows]
-        different = list(dict.fromkeys(files))
+        different = [file for file in dict.fromkeys(files) if is_utf8(file)]
         read = dict(zip(different, pool.map(_hash, different), strict=True))
         found = []
         for row, file in zip(rows, files, strict=True):
-            digest = read[file]
+            digest = read.get(file, _NO_NAME)
             if isinstance(digest, str):
                 found.append(("", _reason(self.sightings, row, digest)))
                 continue
@@ -180,10 +181,19 @@ def _hash(file: str) -> Any:
         return str(error)
 
 
+_NO_NAME = "its name is not UTF-8, and so cannot be kept in a gallery; rename the file, or the folder that is named so"
+
+
+def _nameable(sightings: Sightings) -> Sightings:
+    """The pictures whose names can be kept."""
+    rows = np.array([is_utf8(file) for file in sightings.files()], dtype=bool)
+    return sightings if rows.all() else sightings[rows]
+
+
 def _reason(sightings: Sightings, row: int, otherwise: str) -> str:
     """What opening the picture says, which names the list's line."""
     try:
         open_sighting(sightings, row)
     except PictureError as error:
-        return str(error)
-    return f"{sightings.describe(row)}: {otherwise}"
+        return escaped(str(error))
+    return escaped(f"{sightings.describe(row)}: {otherwise}")

@@ -34,6 +34,9 @@ LABELS = ("vehicle", "camera", "view", "track")
 EXTRA = "extra:"
 """Begins the stored name of a further column, so that it cannot meet one of ours."""
 
+NOTE = "note:"
+"""Begins the key of what somebody else wishes the gallery to remember."""
+
 DTYPES = {"id": np.int64, "time": np.int64, "quality": np.float32, "checksum": np.uint32}
 """Numbers of a stored column; a label's are int32, 0 for unknown."""
 
@@ -186,16 +189,25 @@ class Ledger:
         return str(day)
 
     def renewals(self) -> list[tuple[int, int, int]]:
-        """Of each segment whose vectors are being made anew: number, file and rows of the new ones."""
+        """Of each segment whose vectors are being made anew: number and file, and the row behind the last new one."""
         return self.db.execute("SELECT segment, file, rows FROM renewal ORDER BY segment").fetchall()
 
-    def add_renewed(self, segment: int, file: int, before: int, checksums: UInt32[np.ndarray, " n"]) -> None:
+    def count_renewed(self) -> dict[int, int]:
+        """How many new vectors each segment has that has any."""
+        return dict(self.db.execute("SELECT segment, SUM(LENGTH(checksums)) / 4 FROM renewed GROUP BY segment"))
+
+    def renewed_stretches(self, segment: int) -> list[tuple[int, UInt32[np.ndarray, " n"]]]:
+        """A segment's new vectors: the first row of each stretch without a gap, and its checksums; ascending."""
+        parts = self.db.execute("SELECT first, checksums FROM renewed WHERE segment = ? ORDER BY first", (segment,))
+        return [(first, np.frombuffer(data, dtype=np.uint32)) for first, data in parts]
+
+    def add_renewed(self, segment: int, file: int, first: int, checksums: UInt32[np.ndarray, " n"]) -> None:
         """Record further rows of a segment's new vectors."""
         self.db.execute(
-            "INSERT INTO renewal VALUES (?, ?, ?) ON CONFLICT (segment) DO UPDATE SET rows = excluded.rows",
-            (segment, file, before + len(checksums)),
+            "INSERT INTO renewal VALUES (?, ?, ?) ON CONFLICT (segment) DO UPDATE SET rows = MAX(rows, excluded.rows)",
+            (segment, file, first + len(checksums)),
         )
-        self.db.execute("INSERT INTO renewed VALUES (?, ?, ?)", (segment, before, checksums.tobytes()))
+        self.db.execute("INSERT INTO renewed VALUES (?, ?, ?)", (segment, first, checksums.tobytes()))
 
     def remove_renewal(self, segment: int) -> None:
         """Record a segment's new vectors no longer."""

@@ -22,7 +22,7 @@ from clipsenet.gallery.entries import BEGINNING
 from clipsenet.gallery.filtering import explain_nothing, meant_rows
 from clipsenet.gallery.grouping import best_cameras, best_tracks
 from clipsenet.gallery.interface import EVERYTHING, NOBODY, Answer, Dtype, Embedding, Filter, Group, Weighting
-from clipsenet.gallery.ledger import AUDIT_HEAD, EXTRA, LABELS, Ledger
+from clipsenet.gallery.ledger import AUDIT_HEAD, EXTRA, LABELS, NOTE, Ledger
 from clipsenet.gallery.leftovers import clear_leftovers
 from clipsenet.gallery.neighbourhood import KEY, Facts, Neighbourhood, build
 from clipsenet.gallery.renewal import Renewal
@@ -36,9 +36,6 @@ from clipsenet.sightings import TEXT, WHOLE, Labels, Sightings
 
 AT_ONCE = 64
 """Queries that are compared together: more are no quicker each, and take memory for each."""
-
-NOTE = "note:"
-"""Begins the key of what somebody else wishes the gallery to remember."""
 
 
 def create_gallery(
@@ -124,6 +121,12 @@ class LocalGallery:
     def weighting(self) -> Weighting:
         """How a track's pictures are weighed in its vector."""
         return self._snapshot.weighting
+
+    @property
+    def dtype(self) -> Dtype:
+        """Of its stored numbers."""
+        with self._used():
+            return self._ledger.layout().dtype
 
     def add(
         self, features: Features, content: list[str], quality: Float[np.ndarray, " n"] | None = None
@@ -269,7 +272,7 @@ class LocalGallery:
         Raises:
             ClipsenetError: it holds them already, or a re-embedding by a third run was begun.
         """
-        return Renewal(self._ledger, self._written, embedding)
+        return Renewal(self._ledger, self._used, self._written, embedding)
 
     @property
     def audit(self) -> Audit:
@@ -313,12 +316,12 @@ class LocalGallery:
             yield
 
     @contextmanager
-    def _written(self) -> Iterator[None]:
-        """Something is going to change."""
+    def _written(self, *, behind: bool = True) -> Iterator[None]:
+        """Something is going to change; the snapshot is behind then, unless it is nothing that a search reads."""
         with self._used():
             if self._writing is None:
                 raise ClipsenetError(f"{self.folder}: this gallery was opened to be read; open it with write=True")
-            self._behind = True
+            self._behind |= behind
             yield
 
     def _now(self) -> Snapshot:

@@ -5,8 +5,9 @@ import torch
 
 from clipsenet.errors import ClipsenetError, Interrupted
 from clipsenet.features import Features
-from clipsenet.gallery.embedding import embed, embedding_of, note_run
+from clipsenet.gallery.embedding import embed, embedding_of, notes_of
 from clipsenet.gallery.local import LocalGallery
+from clipsenet.gallery.renewal import Renewal
 from clipsenet.images import missing_files
 from clipsenet.interrupts import Interrupts
 from clipsenet.reporting import SILENT, Watch
@@ -14,6 +15,9 @@ from clipsenet.runs import Run
 
 BLOCK = 512
 """Pictures whose new embeddings are kept at once."""
+
+LOOKED_FOR = 65_536
+"""Pictures whose files are looked for at once: each time their folders are listed."""
 
 NAMED = 10
 """How many broken pictures an error names."""
@@ -34,7 +38,8 @@ def re_embed(
     Args:
         run: whose embeddings it is to hold.
         gallery: opened to be written.
-        drop_broken: forget sightings whose picture can no longer be opened, instead of stopping there.
+        drop_broken: forget sightings whose picture can no longer be opened, all together just before the gallery is
+            switched over, instead of stopping there.
         batch: pictures through the network at once.
         workers: processes that open pictures (0: this one).
         device: where the network computes.
@@ -49,45 +54,57 @@ def re_embed(
         Interrupted: Ctrl-C or a polite kill; the same call goes on.
     """
     renewal = gallery.re_embed(embedding_of(run))
-    dropped: list[str] = []
-    waiting = renewal.waiting(renewal.total)
-    for start in range(0, len(waiting), BLOCK):
-        ids = waiting[start : start + BLOCK]
-        sightings = gallery.sightings(ids)
-        rows = missing_files(sightings)
-        _settle(gallery, ids[rows], [f"{sightings.describe(row)}: no such file" for row in rows], drop_broken, dropped)
-    tick = watch.stage("embedding anew")
     with Interrupts() as interrupts:
-        while len(ids := renewal.waiting(BLOCK)):
+        broken = _absent(gallery, renewal, interrupts)
+        _settle(broken, drop_broken)
+        tick = watch.stage("embedding anew")
+        while len(ids := renewal.waiting(BLOCK, _ids(broken))):
             sightings = gallery.sightings(ids)
             batches = [list(range(start, min(start + batch, len(ids)))) for start in range(0, len(ids), batch)]
             parts = list(embed(run, sightings, batches, workers=workers, device=device))
-            broken = [one for part in parts for one in part.broken]
-            if broken:
-                _settle(gallery, ids[[row for row, _ in broken]], [reason for _, reason in broken], drop_broken, dropped)
-                continue  # the order in which the others are wanted may be another one now
-            vectors = np.concatenate([part.vectors for part in parts])
-            renewal.add(ids, Features(sightings, vectors, run.id))
-            tick(renewal.done, renewal.total)
-            if interrupts.asked and renewal.done < renewal.total:
-                raise Interrupted(
-                    f"stopped: {renewal.done} of {renewal.total} pictures are embedded anew, the gallery answers as before; "
-                    "the same command goes on"
-                )
-    renewal.switch()
-    note_run(gallery, run)
-    return dropped
+            rows = np.concatenate([part.rows for part in parts])
+            if len(rows):
+                renewal.add(ids[rows], Features(sightings[rows], np.concatenate([part.vectors for part in parts]), run.id))
+            found = {int(ids[row]): reason for part in parts for row, reason in part.broken}
+            _settle(found, drop_broken)
+            broken |= found
+            tick(renewal.done + len(broken), renewal.total)
+            if interrupts.asked and renewal.done + len(broken) < renewal.total:
+                raise _stopped(renewal)
+        renewal.switch(notes_of(run), without=_ids(broken))
+    return list(broken.values())
 
 
-def _settle(gallery: LocalGallery, ids: np.ndarray, reasons: list[str], drop: bool, dropped: list[str]) -> None:
-    """Forget broken sightings, or stop there."""
-    if not reasons:
-        return
-    if not drop:
+def _absent(gallery: LocalGallery, renewal: Renewal, interrupts: Interrupts) -> dict[int, str]:
+    """The sightings that wait and whose file is not there, before hours are spent on the others."""
+    found: dict[int, str] = {}
+    waiting = renewal.waiting(renewal.total)
+    for start in range(0, len(waiting), LOOKED_FOR):
+        ids = waiting[start : start + LOOKED_FOR]
+        sightings = gallery.sightings(ids)
+        found |= {int(ids[row]): f"{sightings.describe(row)}: no such file" for row in missing_files(sightings)}
+        if interrupts.asked:
+            raise _stopped(renewal)
+    return found
+
+
+def _settle(broken: dict[int, str], drop: bool) -> None:
+    """Stop at broken pictures, unless their sightings are to be forgotten."""
+    if broken and not drop:
+        reasons = list(broken.values())
         more = "" if len(reasons) <= NAMED else f"; and {len(reasons) - NAMED} more"
         raise ClipsenetError(
             f"{len(reasons)} pictures of the gallery can no longer be used: {'; '.join(reasons[:NAMED])}{more}. Bring them "
             "back, or pass --drop-broken to forget them; the gallery answers as before"
         )
-    gallery.drop(ids)
-    dropped += reasons
+
+
+def _stopped(renewal: Renewal) -> Interrupted:
+    return Interrupted(
+        f"stopped: {renewal.done} of {renewal.total} pictures are embedded anew, the gallery answers as before; the same "
+        "command goes on"
+    )
+
+
+def _ids(broken: dict[int, str]) -> np.ndarray:
+    return np.array(list(broken), dtype=np.int64)

@@ -14,6 +14,7 @@ from jaxtyping import Int
 
 from clipsenet.files import sync_folder
 from clipsenet.gallery.audit import Audit
+from clipsenet.gallery.carrying import carry_over, record_renewed
 from clipsenet.gallery.interface import NOBODY
 from clipsenet.gallery.ledger import Ledger, label_columns
 from clipsenet.gallery.leftovers import clear_leftovers, discard_unrecorded
@@ -43,6 +44,8 @@ class _Rewritten:
 def take_out(ledger: Ledger, ids: Int[np.ndarray, " n"], before: int | None = None) -> None:
     """Remove sightings from the gallery; ``wipe`` then removes what is left of them in the files.
 
+    Of a re-embedding that was begun, what is done of the others stays done.
+
     Args:
         ledger: of the gallery, opened to write.
         ids: of sightings; what lies behind a file's end goes with them.
@@ -56,13 +59,17 @@ def take_out(ledger: Ledger, ids: Int[np.ndarray, " n"], before: int | None = No
         for number, file, rows in ledger.segments():
             if np.isin(ledger.columns(number, rows, only="id").get("id", NOBODY), ids).any():
                 rewritten.append(_without(ledger, number, file, rows, ids, len(rewritten)))
+        free = int(ledger.meta("next_file")) + len(rewritten)
+        carried = [carry_over(ledger, one.old, one.columns.get("id"), free + place) for place, one in enumerate(rewritten)]
         with transaction(ledger.db, write=True):
-            ledger.take_number("next_file", len(rewritten))
-            for one in rewritten:
+            ledger.take_number("next_file", 2 * len(rewritten))
+            for one, renewed in zip(rewritten, carried, strict=True):
                 ledger.remove_segment(one.old)
                 if one.file is not None:
                     new = ledger.add_segment(one.day, one.file, len(one.columns["id"]))
                     ledger.append_columns(new, 0, one.columns)
+                    if renewed is not None:
+                        record_renewed(ledger, new, renewed)
             ledger.leave(ids.tolist())
             ledger.remove_names(_unused_names(ledger))
             ledger.unset_meta("neighbours")

@@ -38,7 +38,7 @@ CREATE TABLE sighting (id INTEGER PRIMARY KEY, content BLOB NOT NULL UNIQUE, pat
     crc INTEGER NOT NULL); -- of all before it
 -- paths that were forgotten a moment ago, until the audit has forgotten them, too
 CREATE TABLE leaving (path TEXT NOT NULL);
--- other embeddings of a segment's first `rows` rows, in the file that will take its place
+-- other embeddings of those of a segment's rows that `renewed` has, all below `rows`, in the file that will take its place
 CREATE TABLE renewal (segment INTEGER PRIMARY KEY, file INTEGER NOT NULL, rows INTEGER NOT NULL);
 CREATE TABLE renewed (segment INTEGER NOT NULL, first INTEGER NOT NULL, checksums BLOB NOT NULL, PRIMARY KEY (segment, first));
 """

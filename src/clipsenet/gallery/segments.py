@@ -8,6 +8,7 @@ import contextlib
 import os
 import zlib
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -79,6 +80,24 @@ class Layout:
         if not rows:
             sync_folder(path.parent)
 
+    def put(self, file: int, rows: Int[np.ndarray, " n"], vectors: Float[np.ndarray, "n dim"]) -> None:
+        """Write vectors as these rows of a file, ascending, and sync it; rows that it skips hold nothing that counts.
+
+        Raises:
+            OSError: the disk's; some of these rows may be written then.
+        """
+        path = self.path(file)
+        path.parent.mkdir(exist_ok=True)
+        new = not path.exists()
+        with path.open("wb" if new else "r+b") as opened:
+            for part in stretches(rows):
+                opened.seek(int(rows[part.start]) * self.row_bytes)
+                opened.write(vectors[part].data.cast("B"))
+            opened.flush()
+            os.fsync(opened.fileno())
+        if new:
+            sync_folder(path.parent)
+
     def cut(self, file: int, rows: int) -> None:
         """Cut off what lies behind the first ``rows``; a file of none is removed. What cannot be cut now is cut later."""
         with contextlib.suppress(OSError):
@@ -109,6 +128,12 @@ class Layout:
         """Every file of vectors that lies there, recorded or not."""
         folder = self.folder / FOLDER
         return sorted(folder.iterdir()) if folder.is_dir() else []
+
+
+def stretches(rows: Int[np.ndarray, " n"]) -> list[slice]:
+    """Where ascending row numbers follow each other without a gap."""
+    edges = [0, *(np.flatnonzero(np.diff(rows) != 1) + 1).tolist(), len(rows)]
+    return [slice(begin, end) for begin, end in pairwise(edges) if begin < end]
 
 
 def checksums(vectors: Float[np.ndarray, "n dim"]) -> UInt32[np.ndarray, " n"]:
