@@ -13,8 +13,8 @@ from clipsenet.features import Features
 from clipsenet.gallery import neighbourhood, segments
 from clipsenet.gallery.checking import verify_gallery
 from clipsenet.gallery.interface import EVERYTHING
-from clipsenet.gallery.ledger import checksum_of
 from clipsenet.gallery.local import open_gallery
+from clipsenet.gallery.recorded_pictures import checksum_of
 from clipsenet.gallery.repairing import repair_gallery
 from gallery_cases import Row, embedding, filled, unit
 

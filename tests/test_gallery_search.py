@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from clipsenet.errors import ClipsenetError
 from clipsenet.features import Features
-from clipsenet.gallery import local, searching, segments
+from clipsenet.gallery import answering, searching, segments
 from clipsenet.gallery.interface import EVERYTHING, NOBODY, Answer, Filter, Group
 from clipsenet.gallery.local import create_gallery, open_gallery
 from clipsenet.sightings import Sightings
@@ -248,7 +248,7 @@ def test_many_queries_are_compared_block_by_block(tmp_path: Path, monkeypatch: p
     groups: tuple[Group | None, ...] = (None, "track", "camera")
     with gallery:
         whole = [gallery.search(query, top=4, group=group) for group in groups]
-        monkeypatch.setattr(local, "AT_ONCE", 3)
+        monkeypatch.setattr(answering, "AT_ONCE", 3)
         for group, before in zip(groups, whole, strict=True):
             after = gallery.search(query, top=4, group=group)
             np.testing.assert_array_equal(after.ids, before.ids)

@@ -10,8 +10,9 @@ from clipsenet.features import Features
 from clipsenet.gallery import segments
 from clipsenet.gallery.encoding import escaped, is_utf8
 from clipsenet.gallery.interface import NOBODY, Embedding
-from clipsenet.gallery.ledger import EXTRA, LABELS, Ledger
+from clipsenet.gallery.ledger import Ledger
 from clipsenet.gallery.leftovers import discard_unrecorded
+from clipsenet.gallery.recorded_segments import EXTRA, LABELS
 from clipsenet.gallery.schema import transaction
 from clipsenet.sightings import Labels
 

@@ -11,9 +11,10 @@ from torch import Tensor
 from clipsenet.errors import ClipsenetError
 from clipsenet.gallery.audit import Audit
 from clipsenet.gallery.interface import NOBODY
-from clipsenet.gallery.ledger import AUDIT_HEAD, EXTRA, Ledger, label_columns
+from clipsenet.gallery.ledger import AUDIT_HEAD, Ledger
 from clipsenet.gallery.leftovers import find_leftovers, missing_index
 from clipsenet.gallery.neighbourhood import KEY, Facts
+from clipsenet.gallery.recorded_segments import EXTRA, label_columns
 from clipsenet.gallery.schema import AGAIN, explained, transaction
 from clipsenet.gallery.segments import checksums
 from clipsenet.gallery.writing import is_written

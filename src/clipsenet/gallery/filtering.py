@@ -5,7 +5,8 @@ from jaxtyping import Int
 
 from clipsenet.errors import ClipsenetError
 from clipsenet.gallery.interface import EVERYTHING, Filter
-from clipsenet.gallery.ledger import EXTRA, LABELS, Ledger
+from clipsenet.gallery.ledger import Ledger
+from clipsenet.gallery.recorded_segments import EXTRA, LABELS
 from clipsenet.gallery.snapshot import Snapshot
 from clipsenet.sightings import NO_TIME
 

@@ -16,26 +16,23 @@ from clipsenet.features import Features
 from clipsenet.files import write_folder
 from clipsenet.gallery import neighbourhood
 from clipsenet.gallery.adding import add, refuse_others
+from clipsenet.gallery.answering import answer, checked
 from clipsenet.gallery.audit import Audit, BrokenAuditError
 from clipsenet.gallery.checking import find_damage
 from clipsenet.gallery.entries import BEGINNING
 from clipsenet.gallery.filtering import explain_nothing, meant_rows
-from clipsenet.gallery.grouping import best_cameras, best_tracks
-from clipsenet.gallery.interface import EVERYTHING, NOBODY, Answer, Dtype, Embedding, Filter, Group, Weighting
-from clipsenet.gallery.ledger import AUDIT_HEAD, EXTRA, LABELS, NOTE, Ledger
+from clipsenet.gallery.interface import EVERYTHING, Answer, Dtype, Embedding, Filter, Group, Weighting
+from clipsenet.gallery.ledger import AUDIT_HEAD, NOTE, Ledger
 from clipsenet.gallery.leftovers import clear_leftovers
 from clipsenet.gallery.neighbourhood import KEY, Facts, Neighbourhood, build
+from clipsenet.gallery.recalling import recall
 from clipsenet.gallery.renewal import Renewal
 from clipsenet.gallery.retention import take_out, wipe
 from clipsenet.gallery.schema import explained
-from clipsenet.gallery.searching import Best, best_rows
 from clipsenet.gallery.snapshot import Snapshot
 from clipsenet.gallery.writing import Writing, is_written
 from clipsenet.reporting import SILENT, Watch
-from clipsenet.sightings import TEXT, WHOLE, Labels, Sightings
-
-AT_ONCE = 64
-"""Queries that are compared together: more are no quicker each, and take memory for each."""
+from clipsenet.sightings import Sightings
 
 
 def create_gallery(
@@ -168,35 +165,19 @@ class LocalGallery:
             raise UsageError(f"groups by {group!r}: choose from {', '.join(get_args(Group))}")
         with self._used():
             snapshot = self._now()
-            query = _checked(query, snapshot.embedding)
+            query = checked(query, snapshot.embedding)
             rows = meant_rows(snapshot, self._ledger, where)
-            candidates = len(snapshot) if rows is None else len(rows)
-            if not candidates:
+            if not (len(snapshot) if rows is None else len(rows)):
                 raise ClipsenetError(f"{self.folder}: {explain_nothing(snapshot, self._ledger, where)}")
             lengths = self._lengths
             index = None if exact or rows is not None or group is not None else self._index(snapshot)
-        found: list[Best] = []
-        for start in range(0, len(query), AT_ONCE):
-            some = query[start : start + AT_ONCE]
-            if group == "camera":
-                found += best_cameras(snapshot, some, rows, top)
-            elif group == "track":
-                found += best_tracks(snapshot, some, rows, top, lengths)
-            elif index is not None:
-                found += index.best(snapshot, some, top)
-            else:
-                found += best_rows(snapshot, some, rows, top)
-        ids = np.full((len(query), top), NOBODY, dtype=np.int64)
-        similarity = np.full((len(query), top), np.nan, dtype=np.float32)
-        for number, (best, values) in enumerate(found):
-            ids[number, : len(best)], similarity[number, : len(best)] = snapshot.columns["id"][best], values
-        return Answer(ids, similarity, candidates, exact=index is None)
+        return answer(snapshot, query, rows, top, group, index, lengths)
 
     def get(self, ids: Int[np.ndarray, " n"]) -> Features:
         """Sightings and embeddings by their ids; see ``Gallery.get``."""
         with self._used():
             snapshot = self._now()
-            sightings = self._sightings(snapshot, ids)
+            sightings = recall(snapshot, self._ledger, ids)
             vectors = snapshot.vectors(snapshot.rows_of(ids))
         return Features(sightings, vectors, snapshot.embedding.run_id, snapshot.embedding.labels_told)
 
@@ -207,7 +188,7 @@ class LocalGallery:
             ClipsenetError: an id that is not there, or no longer.
         """
         with self._used():
-            return self._sightings(self._now(), ids)
+            return recall(self._now(), self._ledger, ids)
 
     def explain(self, where: Filter) -> str:
         """Why a filter leaves nothing, in words; empty where it leaves something."""
@@ -388,43 +369,10 @@ class LocalGallery:
                     f"clipsenet gallery neighbours {self.folder} builds it"
                 ) from error
 
-    def _sightings(self, snapshot: Snapshot, ids: Int[np.ndarray, " n"]) -> Sightings:
-        rows = snapshot.rows_of(ids)
-        paths, boxes = self._ledger.pictures(ids.tolist())
-        extra = [name for name in snapshot.columns if name.startswith(EXTRA)]
-        labels = {name: self._labels(snapshot.label(name)[rows]) for name in (*LABELS, *extra)}
-        return Sightings(
-            path=np.array(paths, dtype=TEXT),
-            vehicle=labels["vehicle"],
-            camera=labels["camera"],
-            view=labels["view"],
-            track=labels["track"],
-            time=snapshot.columns["time"][rows],
-            box=np.array(boxes, dtype=np.int64).reshape(-1, 4) if any(box != WHOLE for box in boxes) else None,
-            extra={name.removeprefix(EXTRA): labels[name] for name in extra},
-        )
-
     def _others_write(self) -> bool:
         return self._writing is None and is_written(self.folder)
-
-    def _labels(self, numbers: Int[np.ndarray, " n"]) -> Labels:
-        names = self._ledger.names(np.unique(numbers).tolist())
-        return Labels.from_texts([names.get(number, "") for number in numbers.tolist()])
 
 
 def _no_lengths(snapshot: Snapshot) -> Float[np.ndarray, " _"]:
     """Of every track: nobody has asked yet."""
     return np.full(int(np.count_nonzero(snapshot.label("track"))), np.nan)
-
-
-def _checked(query: Float[np.ndarray, "q dim"], embedding: Embedding) -> Float[np.ndarray, "q dim"]:
-    """Queries that can be compared with what the gallery holds, as float32."""
-    if query.ndim != 2 or query.shape[1] != embedding.dim:
-        raise ClipsenetError(
-            f"a query of shape {query.shape}, wanted (queries, {embedding.dim}): embeddings of run {embedding.run_id[:16]}"
-        )
-    length = np.linalg.norm(query, axis=1)
-    bad = np.flatnonzero(~(np.abs(length - 1) < 1e-3))
-    if len(bad):
-        raise ClipsenetError(f"query {bad[0] + 1} is no unit vector: its length is {length[bad[0]]:.3g}, wanted 1")
-    return np.ascontiguousarray(query / length[:, None], dtype=np.float32)

@@ -69,6 +69,10 @@ def explained(folder: Path) -> Iterator[None]:
         raise ClipsenetError(f"{folder}: the gallery's ledger cannot be used ({error}); {AGAIN}") from error
     except sqlite3.DatabaseError as error:
         raise ClipsenetError(f"{folder}: the gallery's ledger is broken ({error}); {AGAIN}") from error
+    except UnicodeEncodeError as error:
+        raise ClipsenetError(
+            f"{folder}: {error.object!a} is no text in UTF-8 and cannot be kept or asked for; rename it"
+        ) from error
     except PermissionError as error:
         raise ClipsenetError(f"{folder}: no right to use it ({error}); ask its owner, or work with a copy") from error
     except EOFError as error:

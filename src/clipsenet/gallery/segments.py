@@ -4,7 +4,6 @@ A segment is nothing but rows of numbers, one behind the other. How many of them
 was written by a process that was killed before it could record it.
 """
 
-import contextlib
 import os
 import zlib
 from dataclasses import dataclass
@@ -97,14 +96,6 @@ class Layout:
             os.fsync(opened.fileno())
         if new:
             sync_folder(path.parent)
-
-    def cut(self, file: int, rows: int) -> None:
-        """Cut off what lies behind the first ``rows``; a file of none is removed. What cannot be cut now is cut later."""
-        with contextlib.suppress(OSError):
-            if rows:
-                os.truncate(self.path(file), rows * self.row_bytes)
-            else:
-                self.path(file).unlink(missing_ok=True)
 
     def map(self, file: int, rows: int) -> Tensor:
         """``(rows, dim)`` of a file, mapped: read when it is touched, and readable after the file was unlinked.

@@ -9,7 +9,8 @@ from torch import Tensor
 
 from clipsenet.errors import ClipsenetError
 from clipsenet.gallery.interface import NOBODY, Embedding, ForgottenError, Weighting
-from clipsenet.gallery.ledger import Ledger, dtype_of
+from clipsenet.gallery.ledger import Ledger
+from clipsenet.gallery.recorded_segments import dtype_of
 from clipsenet.gallery.schema import transaction
 
 NEEDED = ("id", "time", "quality")
