@@ -174,7 +174,7 @@ def test_another_run_is_refused_and_re_embedding_brings_it_over(
     assert run("gallery", "index", other.folder, manifest, "--to", gallery, *CPU).code == 0
     assert run("gallery", "index", toy_run.folder, manifest, "--to", gallery, *CPU).code == 1
     given_up = run("gallery", "re-embed", gallery, "--run", toy_run.folder, "--abandon")
-    assert f"holds embeddings of run {other.id[:16]} as before" in given_up.out
+    assert f"0 new embeddings given up; {gallery} holds those of run {other.id[:16]} as before" in given_up.out
 
 
 @pytest.mark.parametrize(("word", "own", "other"), [("--weighting", "equal", "quality"), ("--dtype", "float16", "float32")])
@@ -258,6 +258,30 @@ def test_verify_and_repair_tell_of_damage(run: Call, gallery: Path) -> None:
     for word in ("verify", "repair"):
         broken = run("gallery", word, gallery)
         assert (broken.code, "this cannot be mended: bring back a copy, or index" in broken.err) == (1, True), broken.err
+
+
+def test_what_is_no_gallery_or_no_picture_is_said_before_a_network_is_asked(
+    run: Call, gallery: Path, manifest: Path, toy_run: Run, tmp_path: Path
+) -> None:
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "mine.txt").write_text("kept")
+    (tmp_path / "list.txt").write_text(manifest.read_text())
+    picture = manifest.parent / "shape000_c1_0.png"
+    for words, code, message in (
+        (
+            ("gallery", "index", toy_run.folder, manifest, "--to", tmp_path / "full"),
+            1,
+            "this is no gallery and holds something",
+        ),
+        (("gallery", "index", toy_run.folder, manifest, "--to", tmp_path / "list.txt"), 1, "this is no gallery and is a file"),
+        (("gallery", "index", toy_run.folder, tmp_path / "list.txt", "--to", tmp_path / "g2"), 1, "is no picture that can be"),
+        (("search", gallery, tmp_path / "nope.jpg"), 1, "no such file or folder; wanted a picture, a list (.csv,"),
+        (("search", gallery, picture, "--set", "data.columns.path=x"), 2, "settings say how a list is read, and"),
+        (("compare", toy_run.folder, picture, tmp_path), 1, "a folder; wanted a picture's file"),
+    ):
+        result = run(*words, *CPU)
+        assert (result.code, message in result.err) == (code, True), result.err
+    assert not (tmp_path / "g2").exists()
 
 
 def test_a_filter_that_leaves_nothing_is_explained(run: Call, gallery: Path) -> None:

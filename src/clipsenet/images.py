@@ -53,6 +53,8 @@ def open_picture(path: str | Path, box: tuple[int, int, int, int] = WHOLE) -> Im
         raise
     except FileNotFoundError as error:
         raise PictureError(f"{path}: no such file") from error
+    except IsADirectoryError as error:
+        raise PictureError(f"{path}: a folder; wanted a picture's file") from error
     except Image.DecompressionBombError as error:
         raise PictureError(f"{path}: {error}; scale it down") from error
     except Exception as error:  # Pillow has many ways to say: broken; each is this picture's fault

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from clipsenet.sightings import Sightings
 
 
+LISTS = (".csv", ".parquet", ".pq")
+
+
 def index(
     run: RunFolder,
     pictures: Annotated[Path, typer.Argument(help="A manifest, a folder of pictures, or of films in MOT's layout.")],
@@ -71,8 +74,10 @@ def index(
         print_json({**figures, "run_id": opened.id})
     else:
         speed = f" in {done.seconds:.1f} s, {rate:.1f} a second" if done.added else ""
-        out.print(f"{done.added} pictures added{speed}; {done.there} were in already; {count} in {to}", markup=False)
-        out.print(f"next: clipsenet search {to} PICTURE", markup=False)
+        kept = " (with the columns of then: forget them first to give them others)" if done.there else ""
+        out.print(f"{done.added} pictures added{speed}; {done.there} were in already{kept}; {count} in {to}", markup=False)
+        if count:
+            out.print(f"next: clipsenet search {to} PICTURE", markup=False)
     list_left_out(broken)
     if broken and not skip_broken:
         raise ClipsenetError(
@@ -108,18 +113,41 @@ def read_pictures(pictures: Path, set_: list[str] | None) -> "Sightings":
 
     Raises:
         UsageError: settings of something else than the list.
+        ClipsenetError: neither a list, nor a folder, nor something that begins like a picture.
     """
     from clipsenet.datasets.manifest import ManifestSettings, read
     from clipsenet.gallery.paths import full_path
     from clipsenet.settings import override
     from clipsenet.sightings import Sightings
 
-    if pictures.is_file() and pictures.suffix.lower() not in (".csv", ".parquet", ".pq"):
+    if not pictures.is_dir() and pictures.suffix.lower() not in LISTS:
+        if set_:
+            raise UsageError(f"--set {' '.join(set_)}: settings say how a list is read, and {pictures} is taken for a picture")
+        require_picture(pictures)
         return Sightings.of([full_path(pictures)])
     given = override({"data": {}}, set_ or ())
     if given.keys() != {"data"}:
         raise UsageError(f"--set {' '.join(set_ or ())}: wanted data.* only; the network is the run's")
     return read(pictures, ManifestSettings.from_values(given["data"], "--set data"))
+
+
+def require_picture(path: Path) -> None:
+    """Refuse what is no picture by its beginning, before a network is asked: a list under another name, or nothing.
+
+    Raises:
+        ClipsenetError: what was wanted.
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    wanted = f"wanted a picture, a list ({', '.join(LISTS)}), or a folder of pictures"
+    try:
+        Image.open(path).close()
+    except FileNotFoundError as error:
+        raise ClipsenetError(f"{path}: no such file or folder; {wanted}") from error
+    except UnidentifiedImageError as error:
+        raise ClipsenetError(f"{path} is no picture that can be read; {wanted}") from error
+    except (OSError, ValueError, Image.DecompressionBombError):
+        return  # opening it says more
 
 
 def _open_or_create(
@@ -128,9 +156,13 @@ def _open_or_create(
     """The gallery that is there, if it is this run's, or a new one."""
     from clipsenet.gallery.embedding import embedding_of, note_run, require_run
     from clipsenet.gallery.local import create_gallery, open_gallery
+    from clipsenet.gallery.schema import LEDGER
 
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         gallery = create_gallery(folder, embedding_of(run), dtype=dtype or "float16", weighting=weighting or "equal")
+    elif not (folder / LEDGER).exists():
+        what = "holds something else" if folder.is_dir() else "is a file"
+        raise ClipsenetError(f"--to {folder}: this is no gallery and {what}; give a gallery, or a folder that is new or empty")
     else:
         gallery = open_gallery(folder, write=True)
     try:

@@ -91,8 +91,10 @@ def re_embed(
     new = open_run(run, checkpoint)
     with open_gallery(gallery, write=True) as opened, watching() as watch:
         if abandon:
-            opened.re_embed(embedding_of(new)).abandon()
-            out.print(f"given up; {gallery} holds embeddings of run {opened.embedding.run_id[:16]} as before", markup=False)
+            renewal = opened.re_embed(embedding_of(new))
+            done, held_by = renewal.done, opened.embedding.run_id[:16]
+            renewal.abandon()
+            out.print(f"{done} new embeddings given up; {gallery} holds those of run {held_by} as before", markup=False)
             return
         dropped = re_embed_(
             new,
