@@ -33,7 +33,7 @@ def weigh(
 
 
 def restate(
-    p: Float[np.ndarray, " n"], absent_share: float, other_share: float, absent_among_wrong: float
+    p: Float[np.ndarray, " n"], absent_share: float, other_share: float, absent_among_wrong: float | Float[np.ndarray, " n"]
 ) -> Float[np.ndarray, " n"]:
     """Probabilities for another share of absent queries.
 
@@ -49,7 +49,7 @@ def restate(
         p: for share ``absent_share``.
         absent_share: a, above 0 and below 1.
         other_share: b, from 0 to below 1.
-        absent_among_wrong: w, 0 to 1.
+        absent_among_wrong: w, 0 to 1; of a pair 1: two pictures of two vehicles are all that can be wrong.
     """
     assert 0 < absent_share < 1, absent_share
     assert 0 <= other_share < 1, other_share
