@@ -32,11 +32,13 @@ class Told:
         p: ``(n,)`` the probability that each is the queried vehicle.
         threshold: ``(n,)`` from which probability on it is accepted.
         accepted: ``(n,)`` whether it is.
+        pair: ``(n,)`` whether the curve of pairs tells it.
     """
 
     p: Float[np.ndarray, " n"]
     threshold: Float[np.ndarray, " n"]
     accepted: Bool[np.ndarray, " n"]
+    pair: Bool[np.ndarray, " n"]
 
 
 class Weighed(Settings):
@@ -122,6 +124,7 @@ class Calibration(Settings):
             self._restated(p, expect_absent, wrong),
             self._restated(np.minimum(1.0, threshold), expect_absent, wrong),
             accepted,
+            bare,
         )
 
     def believe_later(

@@ -7,6 +7,7 @@ from jaxtyping import Float, Int
 
 from clipsenet.calibrating.calibration import Calibration
 from clipsenet.calibrating.evidence import evidence_of
+from clipsenet.calibrating.prior import share_of_pairs
 
 
 @dataclass(frozen=True)
@@ -92,13 +93,15 @@ def decide(
     """
     evidence = np.stack([_evidence(looked, one) for one in shown])
     told = calibration.believe(evidence[:1], expect_absent)
-    p, share = float(told.p[0]), calibration.expect_absent if expect_absent is None else expect_absent
+    p, learned = float(told.p[0]), calibration.expect_absent
+    at = share_of_pairs(learned) if told.pair[0] else learned
+    share = at if expect_absent is None or expect_absent == learned else expect_absent
     later = calibration.believe_later(evidence, expect_absent)
     confidences: list[float | None] = [
         p if one.track == shown[0].track else None if np.isnan(value) else min(p, float(value))
         for one, value in zip(shown, later, strict=True)
     ]
-    goal = f"{calibration.goal} at {100 * calibration.expect_absent:g} % absent"
+    goal = f"{calibration.goal} at {100 * at:g} % absent"
     warnings = tuple(calibration.warnings(looked.candidates, looked.tracks))
     return confidences, Verdict(bool(told.accepted[0]), p, float(told.threshold[0]), goal, share, warnings)
 

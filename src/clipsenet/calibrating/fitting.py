@@ -11,7 +11,7 @@ from clipsenet.calibrating.evidence import ALONE, FEATURES, OF_FIRST, OF_LATER, 
 from clipsenet.calibrating.examples import Examples, Lessons
 from clipsenet.calibrating.goals import Goal
 from clipsenet.calibrating.logistic import fit_curve
-from clipsenet.calibrating.prior import weigh
+from clipsenet.calibrating.prior import share_of_pairs, weigh
 from clipsenet.errors import ClipsenetError
 
 
@@ -64,15 +64,13 @@ def fit(lessons: Lessons, source: Source, goal: Goal, expect_absent: float = 0.5
     if not _has_both(examples, weigh(examples.present, examples.size, expect_absent)):
         found = f"{int(examples.right.sum())} of {len(examples)} examples have a right first answer ({absent} absent)"
         raise ClipsenetError(f"{found}: a probability needs some that are right and some that are not; give more vehicles")
-    # of pairs of one vehicle only nothing could be learned, whatever is expected
-    pairs_absent = expect_absent or 0.5
     later_weight = weigh(lessons.later.present, lessons.later.size, expect_absent)
     return Calibration(
         run_id=source.run_id,
         similarity=source.similarity,
         belief=_believe(examples, expect_absent, goal, OF_FIRST),
         plain=_believe(examples, expect_absent, goal, ALONE),
-        pair=_believe(lessons.pairs, pairs_absent, goal, ALONE),
+        pair=_believe(lessons.pairs, share_of_pairs(expect_absent), goal, ALONE),
         later=_likelihood(lessons.later, later_weight, OF_LATER) if _has_both(lessons.later, later_weight) else None,
         expect_absent=float(expect_absent),
         goal=str(goal),

@@ -86,7 +86,7 @@ class Judgement:
     Attributes:
         searches: of first answers: what verdicts are worth.
         pairs: of two pictures; the plain way is here the threshold of searches.
-        later: of answers after the first: only the probability counts. None where it was not learned.
+        later: of answers after the first: only the probability counts. None where it was not learned, or there is none.
     """
 
     searches: Judged
@@ -98,7 +98,7 @@ def judge(lessons: Lessons, calibration: Calibration) -> Judgement:
     """The probability and verdict of each example, in both ways."""
     searches = _judged(lessons.first, calibration)
     later = None
-    if calibration.later is not None:
+    if calibration.later is not None and len(lessons.later):
         p = np.minimum(calibration.believe_later(lessons.later.evidence), searches.calibrated.p[lessons.search])
         plain = calibration.plain.probability(lessons.later.evidence)
         nothing = np.zeros(len(p), dtype=bool)

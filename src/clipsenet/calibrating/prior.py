@@ -4,6 +4,11 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 
+def share_of_pairs(absent_share: float) -> float:
+    """How many pairs are of two vehicles: as many as queries are absent, or half, since of none nothing could be learned."""
+    return absent_share or 0.5
+
+
 def weigh(
     present: Bool[np.ndarray, " n"],
     size: Int[np.ndarray, " n"],

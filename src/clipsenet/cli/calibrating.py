@@ -176,15 +176,16 @@ def _show(
     json_: bool,
 ) -> None:
     from clipsenet.calibrating.judging import reliability, sections
+    from clipsenet.calibrating.prior import share_of_pairs
     from clipsenet.cli.judgements import Shown, judgement_values, print_judgement
 
-    share = calibration.expect_absent
+    share, of_pairs = calibration.expect_absent, share_of_pairs(calibration.expect_absent)
     shown = Shown(
         calibration=calibration,
         parts=sections(judgement.searches, share, draws),
         bins=reliability(judgement.searches, share, draws),
-        pairs=sections(judgement.pairs, share or 0.5, draws),
-        bins_of_pairs=reliability(judgement.pairs, share or 0.5, draws),
+        pairs=sections(judgement.pairs, of_pairs, draws),
+        bins_of_pairs=reliability(judgement.pairs, of_pairs, draws),
         bins_of_later=[] if judgement.later is None else reliability(judgement.later, share, draws),
         notes=notes,
     )

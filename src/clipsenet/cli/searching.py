@@ -21,6 +21,8 @@ LISTS = (".csv", ".parquet", ".pq")
 
 NO_VERDICT = "no verdict: these are similarities only; which of them mean 'the same vehicle' is not calibrated for this run"
 
+NOBODY_ELSE = "no verdict: nothing but the query's own picture was found"
+
 SURENESS = "confidence is the chance that a picture shows the queried vehicle"
 
 
@@ -133,7 +135,7 @@ def _print(found: "Found", why_not: str) -> None:
     how = "all compared" if found.exact else "found by an index of neighbours, which may miss some"
     out.print(f"similarity: {found.similarity}; {found.candidates} sightings searched, {how}", markup=False)
     if found.verdict is None:
-        out.print(why_not or "no verdict: nothing but the query's own picture was found", markup=False)
+        out.print(why_not or NOBODY_ELSE, markup=False)
         return
     out.print(SURENESS, markup=False)
     for warning in found.verdict.warnings:
@@ -170,5 +172,5 @@ def _write(path: Path, answers: "Iterator[tuple[Sightings, list[Found]]]", why_n
         out.print(f"verdicts on {written.verdicts} of them; threshold and goal stand beside each", markup=False)
         for warning, count in written.warnings.items():
             out.print(f"warning, of {count} queries: {warning}", markup=False)
-    elif why_not:
-        out.print(why_not, markup=False)
+    elif written.queries:
+        out.print(why_not or NOBODY_ELSE, markup=False)

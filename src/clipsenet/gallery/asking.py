@@ -22,7 +22,7 @@ from clipsenet.runs import Run
 from clipsenet.sightings import WHOLE, Sightings
 from clipsenet.streaming import CANDIDATES
 
-Ranked = tuple[Int[np.ndarray, " n"], Float[np.ndarray, " n"]]
+Ranked = tuple[Int[np.ndarray, " _"], Float[np.ndarray, " _"]]
 """Ids and similarities of one query, best first."""
 
 
@@ -84,7 +84,7 @@ def ask(
     for row, (ids, values) in enumerate(shown):
         count = len(ids)
         part = sightings[np.arange(start, start + count)]
-        hits = [replace(hit, own=hit.id == own[row]) for hit in hits_of(part, ids.tolist(), values.tolist())]
+        hits = [replace(hit, own=hit.id == int(own[row])) for hit in hits_of(part, ids.tolist(), values.tolist())]
         found.append(Found(hits, words, answer.candidates, answer.exact))
         start += count
     if calibration is None:

@@ -16,7 +16,7 @@ from clipsenet.gallery.interface import NOBODY, Group
 from clipsenet.gallery.local import LocalGallery
 from clipsenet.quality import measure_qualities
 
-First = tuple[Int[np.ndarray, " first"], Float[np.ndarray, " first"]]
+First = tuple[Int[np.ndarray, " _"], Float[np.ndarray, " _"]]
 """Ids of the pictures most alike, and their similarities, descending."""
 
 OWN = "the query's own picture is in the gallery: the verdict is on the others"
@@ -37,8 +37,8 @@ def with_verdicts(
 ) -> list[Found]:
     """What was found for each query, with confidences and verdict.
 
-    A query's own picture says nothing of the vehicle's having been elsewhere: it gets no confidence, and the verdict is on
-    the answers beside it.
+    A query's own picture says nothing of the vehicle's having been elsewhere: it gets no confidence, and the verdict is on the
+    picture most alike beside it, shown or not, so that neither a group nor few answers hide it.
 
     Args:
         gallery: that was searched.
@@ -88,9 +88,11 @@ def _with_verdict(
     ids, similarity = first[0][beside][:FIRST], first[1][beside][:FIRST]
     if not len(ids):
         return found
+    there = int((~beside).sum())
     others = [hit for hit in found.hits if hit.id != own]
-    shown_ids = np.array([hit.id for hit in others] or ids[:1], dtype=np.int64)  # only the own one may be shown
-    values = [hit.similarity for hit in others] or similarity[:1].tolist()
+    judged = 1 if there or not others else 0  # the own one, or the one that stands for its group, may hide the next
+    shown_ids = np.array([*ids[:judged].tolist(), *(hit.id for hit in others)], dtype=np.int64)
+    values = [*similarity[:judged].tolist(), *(hit.similarity for hit in others)]
     if calibration.similarity == "cosine" and group == "track":
         values = (gallery.get(shown_ids).embeddings.astype(np.float64) @ vector).tolist()
     sightings = gallery.sightings(np.concatenate([ids, shown_ids]))
@@ -101,7 +103,6 @@ def _with_verdict(
         for id_, value, number in zip(shown_ids.tolist(), values, track[len(ids) :], strict=True)
     ]
     tracks = bool(sightings.track.known.any())
-    there = int((~beside).sum())
     looked = Looked(similarity.astype(np.float64), track[: len(ids)], found.candidates - there, quality, tracks)
     confidences, verdict = decide(calibration, looked, shown, expect_absent)
     warnings = (*verdict.warnings, *([OWN] if there else []), *([] if found.exact else [INEXACT]))
