@@ -62,17 +62,19 @@ class FalseAlarms(Goal):
         size: Int[np.ndarray, " n"],
         expect_absent: float,
     ) -> float:
-        """See ``Goal.threshold``: the highest of those that the sizes need."""
+        """See ``Goal.threshold``: the lowest score above all at which any size has too many."""
         if present.all():
             raise ClipsenetError(
                 f"--goal '{self}': the vehicle of every example is in the gallery, so that nothing tells of it"
             )
-        return max(self._lowest(score[rows], right[rows], present[rows]) for rows in (size == one for one in np.unique(size)))
+        too_low = max(self._too_low(score[of], right[of], present[of]) for of in (size == one for one in np.unique(size)))
+        enough = score[score > too_low]
+        return float(enough.min() if len(enough) else np.nextafter(score.max(), np.inf))
 
-    def _lowest(self, score: Float[np.ndarray, " n"], right: Bool[np.ndarray, " n"], present: Bool[np.ndarray, " n"]) -> float:
+    def _too_low(self, score: Float[np.ndarray, " n"], right: Bool[np.ndarray, " n"], present: Bool[np.ndarray, " n"]) -> float:
         at = curves(score, right, present, np.ones(len(score)))
-        lowest = np.flatnonzero(at.false_alarms <= self.most + 1e-12)[-1]  # thresholds descend
-        return float(at.threshold[lowest])
+        too_many = at.threshold[at.false_alarms > self.most + 1e-12]  # thresholds descend
+        return float(too_many[0]) if len(too_many) else -np.inf
 
     def __str__(self) -> str:
         return f"false-alarms<={100 * self.most:g}%"
