@@ -104,10 +104,10 @@ def p_of(calibration: Calibration, examples: Examples, share: float | None = Non
 
 MEANS: dict[Feature, tuple[float, float]] = {
     "similarity": (0.8, 0.1),
-    "gap": (0.1, 0.1),
-    "sharpness": (0.2, 0.2),
+    "gap": (0.05, 0.1),
+    "sharpness": (0.1, 0.2),
     "size": (4.0, 2.0),
-    "quality": (0.5, 0.2),
+    "quality": (0.2, 0.2),
     "behind": (0.1, 0.1),
 }
 
@@ -128,7 +128,7 @@ def by_hand(run_id: str, expect_absent: float = 0.5, sizes: tuple[int, ...] = (2
         belief=Belief(features=weighed(*OF_FIRST), intercept=0.2, absent_among_wrong=0.6, threshold=0.55, alarms=3),
         plain=Belief(features=weighed(*ALONE), intercept=-0.3, absent_among_wrong=0.6, threshold=0.4, alarms=4),
         pair=Belief(features=weighed(*ALONE), intercept=0.7, absent_among_wrong=1.0, threshold=0.7, alarms=5),
-        later=Likelihood(features=weighed(*OF_LATER), intercept=-0.4, absent_among_wrong=0.5) if later else None,
+        later=Likelihood(features=weighed(*OF_LATER), intercept=-2.0, absent_among_wrong=0.5) if later else None,
         expect_absent=expect_absent,
         goal="f1+tnr",
         sizes=sizes,

@@ -99,8 +99,8 @@ def _with_verdict(
     track = track_numbers(sightings)
     place = {id_: number for number, id_ in enumerate(ids.tolist())}
     shown = [
-        Shown(place.get(id_), value, int(number))
-        for id_, value, number in zip(shown_ids.tolist(), values, track[len(ids) :], strict=True)
+        Shown(place.get(id_), value, int(track[place.get(id_, row)]))
+        for row, (id_, value) in enumerate(zip(shown_ids.tolist(), values, strict=True), start=len(ids))
     ]
     tracks = bool(sightings.track.known.any())
     looked = Looked(similarity.astype(np.float64), track[: len(ids)], found.candidates - there, quality, tracks)
