@@ -8,9 +8,10 @@ import pytest
 from clipsenet.chain import Chain
 from clipsenet.errors import ClipsenetError, UsageError
 from clipsenet.features import Features
+from clipsenet.gallery import asking
 from clipsenet.gallery.asking import ask
 from clipsenet.gallery.interface import Filter
-from clipsenet.gallery.local import LocalGallery, create_gallery
+from clipsenet.gallery.local import LocalGallery, create_gallery, open_gallery
 from clipsenet.sightings import Sightings
 from gallery_cases import DIM, RUN, embedding, filled, unit
 
@@ -72,3 +73,25 @@ def test_malformed_questions_are_not_recorded(gallery: LocalGallery) -> None:
     with pytest.raises(UsageError, match="first 0 answers"):
         ask(gallery, queries(), top=0, where=Filter(cameras=("tunnel",)))
     assert gallery.audit.entries() == []
+
+
+def test_what_is_forgotten_in_the_midst_is_not_found(
+    gallery: LocalGallery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the products and the reading of names: the search is made again, among what is left."""
+    ranked, calls = asking._ranked, []
+
+    def forget_behind(*words: object) -> object:
+        calls.append(found := ranked(*words))
+        if len(calls) == 1:
+            gallery.drop(found[1].ids[0, :3])
+        return found
+
+    monkeypatch.setattr(asking, "_ranked", forget_behind)
+    with open_gallery(gallery.folder) as reader:
+        (found,) = ask(reader, queries(), top=5)
+    assert len(calls) == 2
+    gone = set(calls[0][1].ids[0, :3].tolist())
+    assert [hit.id for hit in found.hits[:2]] == calls[0][1].ids[0, 3:].tolist()
+    assert not gone & {hit.id for hit in found.hits}
+    assert found.candidates == 17

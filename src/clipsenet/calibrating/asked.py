@@ -6,13 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Shaped
 
-from clipsenet.calibrating.disjoint import picture_digests
-from clipsenet.calibrating.examples import Examples, join
+from clipsenet.calibrating.disjoint import DIGITS, name_digests
+from clipsenet.calibrating.examples import Lessons, join_lessons
 from clipsenet.calibrating.fitting import Source
 from clipsenet.calibrating.searches import largest_size, search_drawn
 from clipsenet.chain import Chain
+from clipsenet.contents import contents_of
 from clipsenet.errors import ClipsenetError
 from clipsenet.features import Features, extract
 from clipsenet.protocol import JunkRule, fingerprint
@@ -33,6 +34,7 @@ class Asked:
         name: of the part.
         features: of its pictures.
         quality: of each picture that asks, NaN for the others.
+        digests: of the content of each picture that asks, empty for the others.
         trials: the questions.
         junk: the rule.
     """
@@ -40,6 +42,7 @@ class Asked:
     name: str
     features: Features
     quality: Float[np.ndarray, " n"]
+    digests: Shaped[np.ndarray, " n"]
     trials: tuple[Trial, ...]
     junk: JunkRule
 
@@ -63,9 +66,9 @@ class Asked:
                     "pictures are left in one of them: take fewer --folds"
                 )
             trials.append(Trial(query, gallery, trial.name))
-        return Asked(self.name, self.features, self.quality, tuple(trials), self.junk)
+        return Asked(self.name, self.features, self.quality, self.digests, tuple(trials), self.junk)
 
-    def search(self, chain: Chain, sizes: Sequence[int], seed: int, watch: Watch = SILENT) -> Examples:
+    def search(self, chain: Chain, sizes: Sequence[int], seed: int, watch: Watch = SILENT) -> Lessons:
         """All searches of galleries of these sizes.
 
         Raises:
@@ -79,7 +82,7 @@ class Asked:
                 query, gallery, self.quality[trial.query], self.junk, chain, sizes, seed=seed + 1000 * number, tick=tick
             )
             parts.append(asked)
-        return join(parts)
+        return join_lessons(parts)
 
     def source(self, chain: Chain, rows: Bool[np.ndarray, " n"] | None = None) -> Source:
         """Where its examples come from; of some rows only."""
@@ -91,7 +94,8 @@ class Asked:
             similarity=str(chain.alone()),
             data=self.name,
             fingerprint=fingerprint(sightings),
-            pictures=picture_digests(sightings),
+            pictures=tuple(sorted({*self.digests[taken].tolist()} - {""})),
+            named=name_digests(sightings),
             tracks=bool(sightings.track.known.any()),
             queries=int(taken[asking].sum()),
         )
@@ -154,4 +158,6 @@ def prepare(
     asking = np.unique(np.concatenate([one.query for one in fewer]))
     quality = np.full(len(sightings), np.nan, dtype=np.float32)
     quality[asking], _ = measure_qualities(sightings[asking])
-    return Asked(name, embedded, quality, fewer, junk)
+    digests = np.full(len(sightings), "", dtype=f"<U{DIGITS}")
+    digests[asking] = [content[:DIGITS] for content in contents_of(sightings[asking])]
+    return Asked(name, embedded, quality, digests, fewer, junk)

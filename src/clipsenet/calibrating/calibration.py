@@ -1,10 +1,11 @@
 """Calibration: from the evidence of a search to a probability and a verdict; a file beside the run."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from pydantic import Field
 
 from clipsenet.calibrating.evidence import FEATURES, Feature
@@ -14,11 +15,30 @@ from clipsenet.errors import ClipsenetError, UsageError
 from clipsenet.files import write_text
 from clipsenet.settings import Settings
 
-FORMAT = 1
+FORMAT = 2
+"""1 was never released, and knew neither pairs nor answers after the first."""
+
 NAME = "calibration.json"
 
 NEAR = 1.1
 """A gallery that is at most so many times as large as those learned from, or as small, is told no stranger to them."""
+
+
+@dataclass(frozen=True, eq=False)
+class Told:
+    """What is told of first answers.
+
+    Attributes:
+        p: ``(n,)`` the probability that each is the queried vehicle.
+        threshold: ``(n,)`` from which probability on it is accepted.
+        accepted: ``(n,)`` whether it is.
+        pair: ``(n,)`` whether the curve of pairs tells it.
+    """
+
+    p: Float[np.ndarray, " n"]
+    threshold: Float[np.ndarray, " n"]
+    accepted: Bool[np.ndarray, " n"]
+    pair: Bool[np.ndarray, " n"]
 
 
 class Weighed(Settings):
@@ -30,12 +50,14 @@ class Weighed(Settings):
     weight: float = Field(description="Of (value - mean) / deviation in the logistic curve.")
 
 
-class Belief(Settings):
-    """A curve from evidence to a probability, and from where on an answer is accepted."""
+class Likelihood(Settings):
+    """A curve from evidence to a probability."""
 
     features: tuple[Weighed, ...] = Field(min_length=1, description="The curve's features.")
     intercept: float = Field(description="The curve's.")
-    threshold: float = Field(ge=0, description="The probability from which on an answer is accepted.")
+    absent_among_wrong: float = Field(
+        ge=0, le=1, description="Of the answers that are not right, the part of those whose vehicle is absent."
+    )
 
     def probability(self, evidence: Float[np.ndarray, "n features"]) -> Float[np.ndarray, " n"]:
         """``(n,)``, 0 to 1; NaN counts as its feature's mean."""
@@ -46,19 +68,29 @@ class Belief(Settings):
         return Curve(self.intercept, weight).probability(standardised(values, mean, deviation))
 
 
+class Belief(Likelihood):
+    """A curve, and from where on an answer is accepted."""
+
+    threshold: float = Field(ge=0, description="The probability from which on an answer is accepted.")
+    alarms: int = Field(
+        ge=0, description="Absent vehicles that were accepted where the threshold was chosen: it rests on these."
+    )
+
+
 class Calibration(Settings):
     """The probability that the first answer of a search is the queried vehicle, and from where on it is believed."""
 
     format: int = Field(default=FORMAT, description="Of this file.")
     run_id: str = Field(description="Run.id of the embeddings.")
     similarity: str = Field(description="The chain by which was searched, with all its parameters.")
-    belief: Belief = Field(description="By all the evidence.")
+    belief: Belief = Field(description="Of the first answer, by all the evidence.")
     plain: Belief = Field(
         description="By the similarity alone, chosen on the same searches for the same goal: to compare with."
     )
+    pair: Belief = Field(description="Of two pictures, beside which nothing stands.")
+    later: Likelihood | None = Field(description="Of an answer after the first; none where no such example was right.")
     expect_absent: float = Field(ge=0, lt=1, description="The share of queries whose vehicle is not in the gallery.")
-    absent_among_wrong: float = Field(ge=0, le=1, description="The part of those among all answers that are not right.")
-    goal: str = Field(description="What the threshold was chosen for.")
+    goal: str = Field(description="What the thresholds were chosen for.")
     sizes: tuple[int, ...] = Field(min_length=1, description="The galleries' sizes, ascending.")
     tracks: bool = Field(description="Whether the pictures had tracks, so that the gap is to another track.")
     queries: int = Field(ge=1, description="Pictures that asked.")
@@ -66,64 +98,87 @@ class Calibration(Settings):
     examples: int = Field(ge=1, description="Searches that were learned from.")
     data: str = Field(description="The benchmark's part, by name.")
     fingerprint: str = Field(description="Of its pictures.")
-    pictures: tuple[str, ...] = Field(description="A digest of each of its pictures, so that none of them tests it.")
+    pictures: tuple[str, ...] = Field(description="A digest of each picture that asked, so that none of them tests it.")
+    named: tuple[str, ...] = Field(description="A digest of each vehicle's name, for the same.")
 
-    def believe(self, evidence: Float[np.ndarray, "n features"]) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
-        """The probability that each answer is the queried vehicle, and the threshold from which on it is accepted.
+    def believe(self, evidence: Float[np.ndarray, "n features"], expect_absent: float | None = None) -> "Told":
+        """How sure each first answer is, and whether it is accepted.
 
-        A gallery smaller than any of the calibration's counts as its smallest. Where nothing stands beside the answer (no gap
-        or no sharpness), the similarity alone tells.
+        A gallery smaller than any of the calibration's counts as its smallest. Where nothing of another track stands beside the
+        answer (a gallery of one picture), the curve of pairs tells.
 
         Args:
             evidence: columns as ``evidence.FEATURES``.
-
-        Returns:
-            ``(n,)`` each, for the calibration's share of absent queries.
-        """
-        values = np.array(evidence, dtype=np.float64)
-        size = FEATURES.index("size")
-        values[:, size] = np.maximum(values[:, size], np.log(self.sizes[0]))
-        bare = np.isnan(values[:, [FEATURES.index("gap"), FEATURES.index("sharpness")]]).any(axis=1)
-        p = np.where(bare, self.plain.probability(values), self.belief.probability(values))
-        return p, np.where(bare, self.plain.threshold, self.belief.threshold)
-
-    def probability(
-        self, evidence: Float[np.ndarray, "n features"], expect_absent: float | None = None
-    ) -> Float[np.ndarray, " n"]:
-        """``(n,)`` as ``believe``, for another share of absent queries where one is given.
+            expect_absent: another share of absent queries (of a pair: of pairs of two vehicles); none: the calibration's.
 
         Raises:
-            UsageError: as ``restated``.
+            UsageError: as ``require_restatable``.
         """
-        return self.restated(self.believe(evidence)[0], expect_absent)
+        values = self._clamped(evidence)
+        bare = np.isnan(values[:, [FEATURES.index("gap"), FEATURES.index("sharpness")]]).any(axis=1)
+        p = np.where(bare, self.pair.probability(values), self.belief.probability(values))
+        threshold = np.where(bare, self.pair.threshold, self.belief.threshold)
+        wrong = np.where(bare, self.pair.absent_among_wrong, self.belief.absent_among_wrong)
+        accepted = p >= threshold  # before it is restated, which turns no verdict
+        return Told(
+            self._restated(p, expect_absent, wrong),
+            self._restated(np.minimum(1.0, threshold), expect_absent, wrong),
+            accepted,
+            bare,
+        )
 
-    def restated(self, p: Float[np.ndarray, " n"], expect_absent: float | None) -> Float[np.ndarray, " n"]:
-        """Probabilities, or the threshold, for another share of absent queries; verdicts stay as they are.
+    def believe_later(
+        self, evidence: Float[np.ndarray, "n features"], expect_absent: float | None = None
+    ) -> Float[np.ndarray, " n"]:
+        """How sure answers after the first are, NaN where that was not learned.
+
+        Raises:
+            UsageError: as ``require_restatable``.
+        """
+        if self.later is None:
+            return np.full(len(evidence), np.nan)
+        p = self.later.probability(self._clamped(evidence))
+        return self._restated(p, expect_absent, np.full(len(p), self.later.absent_among_wrong))
+
+    def require_restatable(self, expect_absent: float | None) -> None:
+        """Refuse a share of absent queries for which nothing can be said.
 
         Raises:
             UsageError: a share outside 0 to below 1, or a calibration that knows no absent query.
         """
         if expect_absent is None or expect_absent == self.expect_absent:
-            return p
-        if not 0 <= expect_absent < 1:
-            raise UsageError(f"--expect-absent {expect_absent:g}: wanted a share from 0 to below 1")
+            return
+        require_share(expect_absent)
         if self.expect_absent == 0:
             raise UsageError(
                 f"--expect-absent {expect_absent:g}: this calibration was made for no absent query and cannot be restated; "
                 "make another: clipsenet calibrate --expect-absent 0.5"
             )
-        return restate(p, self.expect_absent, expect_absent, self.absent_among_wrong)
+
+    def _clamped(self, evidence: Float[np.ndarray, "n features"]) -> Float[np.ndarray, "n features"]:
+        values = np.array(evidence, dtype=np.float64)
+        size = FEATURES.index("size")
+        values[:, size] = np.maximum(values[:, size], np.log(self.sizes[0]))
+        return values
+
+    def _restated(
+        self, p: Float[np.ndarray, " n"], expect_absent: float | None, absent_among_wrong: Float[np.ndarray, " n"]
+    ) -> Float[np.ndarray, " n"]:
+        self.require_restatable(expect_absent)
+        if expect_absent is None or expect_absent == self.expect_absent:
+            return p
+        return restate(p, self.expect_absent, expect_absent, absent_among_wrong)
 
     def warnings(self, candidates: int, tracks: bool) -> list[str]:
         """What makes a search unlike those that were learned from.
 
         Args:
-            candidates: pictures that the filters left.
+            candidates: pictures that the filters left; of a single one the curve of pairs tells.
             tracks: whether any of the pictures found has a track.
         """
         found = []
         low, high = self.sizes[0], self.sizes[-1]
-        if not low / NEAR <= candidates <= high * NEAR:
+        if candidates > 1 and not low / NEAR <= candidates <= high * NEAR:
             found.append(
                 f"{candidates} candidates, calibrated on galleries of {low} to {high}: the confidence is a guess there"
             )
@@ -157,7 +212,9 @@ def load_calibration(folder: Path) -> Calibration | None:
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise ClipsenetError(f"{path} is not a whole calibration ({type(error).__name__}: {error}); {again}") from error
     if number > FORMAT:
-        raise ClipsenetError(f"{path} has format {number}, this version reads up to {FORMAT}: update clipsenet")
+        raise ClipsenetError(f"{path} has format {number}, this version reads {FORMAT}: update clipsenet")
+    if number < FORMAT:
+        raise ClipsenetError(f"{path} has format {number}, which was never released; this version reads {FORMAT}: {again}")
     try:
         return Calibration.from_values(values, str(path))
     except UsageError as error:
@@ -180,6 +237,16 @@ def require_calibrated(calibration: Calibration, run_id: str, similarity: str) -
             f"the calibration is for similarity '{calibration.similarity}', the search is by '{similarity}': search by that "
             f"one, or calibrate this one: clipsenet calibrate --similarity '{similarity}'"
         )
+
+
+def require_share(expect_absent: float) -> None:
+    """Refuse a share of absent queries that is none.
+
+    Raises:
+        UsageError: outside 0 to below 1.
+    """
+    if not 0 <= expect_absent < 1:
+        raise UsageError(f"--expect-absent {expect_absent:g}: wanted a share from 0 to below 1")
 
 
 def standardised(

@@ -7,6 +7,7 @@ from jaxtyping import Float, Int
 
 from clipsenet.calibrating.calibration import Calibration
 from clipsenet.calibrating.evidence import evidence_of
+from clipsenet.calibrating.prior import share_of_pairs
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,7 @@ class Verdict:
         seen: whether the first answer is accepted.
         confidence: the probability that it is the queried vehicle, 0 to 1.
         threshold: the probability from which on it is.
-        goal: what that was chosen for.
+        goal: what that was chosen for, with the share of absent queries for which it was.
         expect_absent: the share of queries whose vehicle is not in the gallery, of which both probabilities speak.
         warnings: what makes this search unlike those that were learned from.
     """
@@ -38,8 +39,8 @@ class Verdict:
     def grounds(self) -> str:
         """What it stands on."""
         return (
-            f"confidence {self.confidence:.3f}, threshold {self.threshold:.3f} for {self.goal}, where "
-            f"{100 * self.expect_absent:g} % of the queries are expected to be absent"
+            f"confidence {self.confidence:.3f} where {100 * self.expect_absent:g} % of the queries are absent, threshold "
+            f"{self.threshold:.3f} chosen for {self.goal}"
         )
 
 
@@ -73,11 +74,10 @@ class Shown:
 
 def decide(
     calibration: Calibration, looked: Looked, shown: list[Shown], expect_absent: float | None = None
-) -> tuple[list[float], Verdict]:
+) -> tuple[list[float | None], Verdict]:
     """The confidence of each answer that is shown, and the verdict by the first of them.
 
-    What was calibrated is the first answer; the confidence of a further one is that of a search in which the others stood
-    beside it as they do here.
+    Those of the first one's track are as sure as it; none is surer.
 
     Args:
         calibration: of this run and similarity.
@@ -85,17 +85,25 @@ def decide(
         shown: the answers, at least one.
         expect_absent: another share of absent queries; none: the calibration's.
 
+    Returns:
+        Confidences, none where that of later answers was not learned; and the verdict.
+
     Raises:
         UsageError: a share out of range.
     """
     evidence = np.stack([_evidence(looked, one) for one in shown])
-    p, thresholds = calibration.believe(evidence)
-    threshold = float(thresholds[0])
-    seen = bool(p[0] >= threshold)  # before it is restated, which turns no verdict
-    told = calibration.restated(np.append(p, min(1.0, threshold)), expect_absent)
-    share = calibration.expect_absent if expect_absent is None else expect_absent
+    told = calibration.believe(evidence[:1], expect_absent)
+    p, learned = float(told.p[0]), calibration.expect_absent
+    at = share_of_pairs(learned) if told.pair[0] else learned
+    share = at if expect_absent is None or expect_absent == learned else expect_absent
+    later = calibration.believe_later(evidence, expect_absent)
+    confidences: list[float | None] = [
+        p if one.track == shown[0].track else None if np.isnan(value) else min(p, float(value))
+        for one, value in zip(shown, later, strict=True)
+    ]
+    goal = f"{calibration.goal} at {100 * at:g} % absent"
     warnings = tuple(calibration.warnings(looked.candidates, looked.tracks))
-    return told[:-1].tolist(), Verdict(seen, float(told[0]), float(told[-1]), calibration.goal, share, warnings)
+    return confidences, Verdict(bool(told.accepted[0]), p, float(told.threshold[0]), goal, share, warnings)
 
 
 def _evidence(looked: Looked, one: Shown) -> Float[np.ndarray, " features"]:

@@ -1,8 +1,8 @@
 """Disjoint: the vehicles of training, calibration and test are three sets; where they meet is refused."""
 
 import hashlib
+from collections.abc import Sequence
 
-from clipsenet.calibrating.calibration import Calibration
 from clipsenet.errors import ClipsenetError
 from clipsenet.files import short_name
 from clipsenet.runs import Run, trained_on
@@ -41,21 +41,44 @@ def require_unlearned(run: Run, sightings: Sightings, part: str, *, other_vehicl
     return [f"{len(shared)} {part} vehicles bear a trained one's name and were said to be others"] if shared else []
 
 
-def picture_digests(sightings: Sightings) -> tuple[str, ...]:
-    """12 hex digits of SHA-256 over vehicle and short file name of each picture, sorted."""
-    pairs = zip(sightings.vehicle.texts().tolist(), map(short_name, sightings.files()), strict=True)
-    return tuple(sorted({hashlib.sha256(f"{vehicle}\n{name}".encode()).hexdigest()[:12] for vehicle, name in pairs}))
+DIGITS = 16
+"""Of a content that a calibration keeps."""
 
 
-def require_untouched(calibration: Calibration, sightings: Sightings) -> None:
-    """Refuse to test a calibration on pictures that it was made from.
+def name_digests(sightings: Sightings) -> tuple[str, ...]:
+    """12 hex digits of SHA-256 over each vehicle's name, sorted: a calibration need not name anybody."""
+    names = set(sightings.vehicle.texts().tolist()) - {""}
+    return tuple(sorted(hashlib.sha256(name.encode()).hexdigest()[:12] for name in names))
+
+
+def require_untouched(
+    pictures: Sequence[str], named: Sequence[str], tested: Sequence[str], sightings: Sightings, *, other_vehicles: bool = False
+) -> list[str]:
+    """Refuse to test a calibration on pictures or vehicles that it was made from.
+
+    Args:
+        pictures: contents of those that made it, as long as ``DIGITS``.
+        named: digests of their vehicles' names.
+        tested: contents of the pictures that are to ask, empty where they cannot be read.
+        sightings: of the test.
+        other_vehicles: a vehicle that bears a known one's name is another.
+
+    Returns:
+        What a reader must know.
 
     Raises:
         ClipsenetError: how many, and what to do.
     """
-    same = set(calibration.pictures) & set(picture_digests(sightings))
+    advice = "a test needs other vehicles; give them as the data's test part"
+    same = set(pictures) & set(tested) - {""}
     if same:
+        raise ClipsenetError(f"{len(same)} of the {len(set(tested) - {''})} pictures that ask made the calibration: {advice}")
+    shared = set(named) & set(name_digests(sightings))
+    if shared and not other_vehicles:
+        names = sorted(set(sightings.vehicle.texts().tolist()) - {""})
+        example = next(name for name in names if hashlib.sha256(name.encode()).hexdigest()[:12] in shared)
         raise ClipsenetError(
-            f"{len(same)} of the {len(sightings)} pictures made the calibration: a test needs other vehicles; give them as "
-            "the data's test part"
+            f"{len(shared)} test vehicles bear the name of one that made the calibration, such as '{example}': {advice}, or "
+            "pass --other-vehicles if the names are of another data set"
         )
+    return [f"{len(shared)} test vehicles bear a calibrated one's name and were said to be others"] if shared else []

@@ -1,4 +1,4 @@
-"""Evidence: what one search tells of its answer, in five numbers that a gallery without a vehicle's name can compute."""
+"""Evidence: what one search tells of an answer, in numbers that a gallery without a vehicle's name can compute."""
 
 from typing import Literal, get_args
 
@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 
 from clipsenet.sightings import Sightings
 
-Feature = Literal["similarity", "gap", "sharpness", "size", "quality"]
+Feature = Literal["similarity", "gap", "sharpness", "size", "quality", "behind"]
 
 FEATURES: tuple[Feature, ...] = get_args(Feature)
 """The columns of evidence.
@@ -19,11 +19,21 @@ With s the answer's similarity, and the ``FIRST`` most alike pictures of the can
 * ``sharpness``: s minus the mean similarity of the others.
 * ``size``: the logarithm of the number of candidates after filters.
 * ``quality``: of the query's picture, ``quality.quality_of``.
+* ``behind``: the best similarity of all minus s: 0 of the first answer.
 
 NaN where there is nothing to compare with: such evidence speaks neither for nor against.
 """
 
-SIGNS: dict[Feature, int] = {"similarity": 1, "gap": 1, "sharpness": 1, "size": -1, "quality": 1}
+OF_FIRST: tuple[Feature, ...] = ("similarity", "gap", "sharpness", "size", "quality")
+"""What tells whether the first answer is right."""
+
+OF_LATER: tuple[Feature, ...] = ("similarity", "behind", "sharpness", "size", "quality")
+"""What tells of an answer after it: another track that is more alike may be of the same vehicle, and speaks not against it."""
+
+ALONE: tuple[Feature, ...] = ("similarity",)
+"""What tells where nothing stands beside it; and the plain way, a threshold on the similarity."""
+
+SIGNS: dict[Feature, int] = {"similarity": 1, "gap": 1, "sharpness": 1, "size": -1, "quality": 1, "behind": -1}
 """Whether more of it may only raise (1) or only lower (-1) the probability that the answer is right."""
 
 FIRST = 50
@@ -58,7 +68,8 @@ def evidence_of(
     elif candidates > len(similarity):
         gap = own - float(similarity[-1])
     sharpness = own - float(beside.mean()) if len(beside) else np.nan
-    return np.array([own, gap, sharpness, np.log(max(1, candidates)), quality], dtype=np.float64)
+    behind = max(0.0, float(similarity.max()) - own)
+    return np.array([own, gap, sharpness, np.log(max(1, candidates)), quality, behind], dtype=np.float64)
 
 
 def track_numbers(sightings: Sightings) -> Int[np.ndarray, " n"]:

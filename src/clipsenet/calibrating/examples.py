@@ -15,8 +15,8 @@ class Examples:
     """Searches, one a row.
 
     Attributes:
-        evidence: ``(n, 5)``, columns as ``evidence.FEATURES``.
-        right: whether the first answer is the queried vehicle.
+        evidence: ``(n, 6)``, columns as ``evidence.FEATURES``.
+        right: whether the answer is the queried vehicle.
         present: whether the gallery has a picture of it, junk left out.
         vehicle: the queried vehicle's name.
         size: of the gallery.
@@ -36,6 +36,34 @@ class Examples:
 
     def __getitem__(self, rows: Rows) -> "Examples":
         return Examples(self.evidence[rows], self.right[rows], self.present[rows], self.vehicle[rows], self.size[rows])
+
+
+@dataclass(frozen=True, eq=False)
+class Lessons:
+    """What a calibration learns from, or is judged on.
+
+    Attributes:
+        first: the first answer of each search.
+        later: some answers after it, of other tracks.
+        search: of each of those, the row of its search in ``first``.
+        pairs: two pictures, of one vehicle or of two: galleries of one picture.
+    """
+
+    first: Examples
+    later: Examples
+    search: Int[np.ndarray, " later"]
+    pairs: Examples
+
+
+def join_lessons(parts: list[Lessons]) -> Lessons:
+    """All of several."""
+    before = np.cumsum([0, *(len(one.first) for one in parts)])
+    return Lessons(
+        first=join([one.first for one in parts]),
+        later=join([one.later for one in parts]),
+        search=np.concatenate([one.search + start for one, start in zip(parts, before, strict=False)]),
+        pairs=join([one.pairs for one in parts]),
+    )
 
 
 def join(parts: list[Examples]) -> Examples:

@@ -5,22 +5,25 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
-from clipsenet.calibrating.verdicts import Curves, curves
-from clipsenet.errors import UsageError
+from clipsenet.calibrating.prior import weigh
+from clipsenet.calibrating.verdicts import curves
+from clipsenet.errors import ClipsenetError, UsageError
 
 
 @dataclass(frozen=True)
 class Goal(ABC):
     """What a user wants of the verdicts."""
 
+    @abstractmethod
     def threshold(
         self,
         score: Float[np.ndarray, " n"],
         right: Bool[np.ndarray, " n"],
         present: Bool[np.ndarray, " n"],
-        weight: Float[np.ndarray, " n"],
+        size: Int[np.ndarray, " n"],
+        expect_absent: float,
     ) -> float:
         """From which score on an answer is accepted; just above the highest one where nothing may be.
 
@@ -28,17 +31,22 @@ class Goal(ABC):
             score: larger is surer.
             right: whether the first answer is the queried vehicle.
             present: whether the gallery has it.
-            weight: of each example.
+            size: of the gallery.
+            expect_absent: the share of absent queries.
+
+        Raises:
+            ClipsenetError: the goal speaks of absent queries, and there is none.
         """
-        return self._best(curves(score, right, present, weight))
 
     @abstractmethod
-    def _best(self, at: Curves) -> float: ...
+    def __str__(self) -> str: ...
 
 
 @dataclass(frozen=True)
 class FalseAlarms(Goal):
-    """As many right answers as possible while at most a share of the absent queries gets an answer.
+    """As many right answers as possible while in galleries of each size at most a share of the absent queries gets an answer.
+
+    The share is one of the absent alone, so that how many queries are absent does not matter.
 
     Attributes:
         most: that share, 0 to 1.
@@ -46,9 +54,27 @@ class FalseAlarms(Goal):
 
     most: float
 
-    def _best(self, at: Curves) -> float:
-        lowest = np.flatnonzero(at.false_alarms <= self.most + 1e-12)[-1]  # thresholds descend
-        return float(at.threshold[lowest])
+    def threshold(
+        self,
+        score: Float[np.ndarray, " n"],
+        right: Bool[np.ndarray, " n"],
+        present: Bool[np.ndarray, " n"],
+        size: Int[np.ndarray, " n"],
+        expect_absent: float,
+    ) -> float:
+        """See ``Goal.threshold``: the lowest score above all at which any size has too many."""
+        if present.all():
+            raise ClipsenetError(
+                f"--goal '{self}': the vehicle of every example is in the gallery, so that nothing tells of it"
+            )
+        too_low = max(self._too_low(score[of], right[of], present[of]) for of in (size == one for one in np.unique(size)))
+        enough = score[score > too_low]
+        return float(enough.min() if len(enough) else np.nextafter(score.max(), np.inf))
+
+    def _too_low(self, score: Float[np.ndarray, " n"], right: Bool[np.ndarray, " n"], present: Bool[np.ndarray, " n"]) -> float:
+        at = curves(score, right, present, np.ones(len(score)))
+        too_many = at.threshold[at.false_alarms > self.most + 1e-12]  # thresholds descend
+        return float(too_many[0]) if len(too_many) else -np.inf
 
     def __str__(self) -> str:
         return f"false-alarms<={100 * self.most:g}%"
@@ -58,7 +84,16 @@ class FalseAlarms(Goal):
 class F1AndTnr(Goal):
     """The largest 0.7 F1 + 0.3 TNR."""
 
-    def _best(self, at: Curves) -> float:
+    def threshold(
+        self,
+        score: Float[np.ndarray, " n"],
+        right: Bool[np.ndarray, " n"],
+        present: Bool[np.ndarray, " n"],
+        size: Int[np.ndarray, " n"],
+        expect_absent: float,
+    ) -> float:
+        """See ``Goal.threshold``: over all sizes together."""
+        at = curves(score, right, present, weigh(present, size, expect_absent))
         return float(at.threshold[np.argmax(0.7 * at.f1 + 0.3 * (1 - at.false_alarms))])
 
     def __str__(self) -> str:

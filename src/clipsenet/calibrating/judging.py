@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from clipsenet.calibrating.calibration import Calibration
-from clipsenet.calibrating.examples import Examples, join
+from clipsenet.calibrating.examples import Examples, Lessons, join
 from clipsenet.calibrating.prior import weigh
 from clipsenet.calibrating.verdicts import FIGURES, figures_of
 from clipsenet.intervals import Interval, interval
@@ -79,16 +79,50 @@ class Section:
     intervals: dict[str, dict[str, Interval]]
 
 
-def judge(examples: Examples, calibration: Calibration) -> Judged:
-    """The probability and verdict for each search, in both ways."""
-    p, threshold = calibration.believe(examples.evidence)
+@dataclass(frozen=True, eq=False)
+class Judgement:
+    """All that a calibration says, judged.
+
+    Attributes:
+        searches: of first answers: what verdicts are worth.
+        pairs: of two pictures; the plain way is here the threshold of searches.
+        later: of answers after the first: only the probability counts. None where it was not learned, or there is none.
+    """
+
+    searches: Judged
+    pairs: Judged
+    later: Judged | None
+
+
+def judge(lessons: Lessons, calibration: Calibration) -> Judgement:
+    """The probability and verdict of each example, in both ways."""
+    searches = _judged(lessons.first, calibration)
+    later = None
+    if calibration.later is not None and len(lessons.later):
+        p = np.minimum(calibration.believe_later(lessons.later.evidence), searches.calibrated.p[lessons.search])
+        plain = calibration.plain.probability(lessons.later.evidence)
+        nothing = np.zeros(len(p), dtype=bool)
+        later = Judged(lessons.later, Believed(p, nothing), Believed(plain, nothing))
+    return Judgement(searches, _judged(lessons.pairs, calibration), later)
+
+
+def _judged(examples: Examples, calibration: Calibration) -> Judged:
+    told = calibration.believe(examples.evidence)
     plain = calibration.plain.probability(examples.evidence)
-    return Judged(examples, Believed(p, p >= threshold), Believed(plain, plain >= calibration.plain.threshold))
+    return Judged(examples, Believed(told.p, told.accepted), Believed(plain, plain >= calibration.plain.threshold))
 
 
-def join_judged(parts: list[Judged]) -> Judged:
-    """All searches of several folds."""
+def join_judgements(parts: list[Judgement]) -> Judgement:
+    """All of several folds."""
+    later = [one.later for one in parts if one.later is not None]
+    return Judgement(
+        searches=_join([one.searches for one in parts]),
+        pairs=_join([one.pairs for one in parts]),
+        later=_join(later) if len(later) == len(parts) else None,
+    )
 
+
+def _join(parts: list[Judged]) -> Judged:
     def together(of: Callable[[Judged], Believed]) -> Believed:
         return Believed(np.concatenate([of(one).p for one in parts]), np.concatenate([of(one).accepted for one in parts]))
 

@@ -7,7 +7,7 @@ import numpy as np
 from clipsenet.calibrating.asked import Asked
 from clipsenet.calibrating.fitting import fit
 from clipsenet.calibrating.goals import Goal
-from clipsenet.calibrating.judging import Judged, join_judged, judge
+from clipsenet.calibrating.judging import Judgement, join_judgements, judge
 from clipsenet.calibrating.searches import sizes_up_to
 from clipsenet.chain import Chain
 from clipsenet.errors import ClipsenetError
@@ -25,7 +25,7 @@ def judge_nested(
     sizes: Sequence[int] = (),
     seed: int = 0,
     watch: Watch = SILENT,
-) -> Judged:
+) -> tuple[Judgement, list[int]]:
     """Split the vehicles into folds; judge the searches within each by what was fitted on searches within the others.
 
     The galleries of a fold hold its own vehicles only, and so do those of its calibration: the two never meet, not even as
@@ -40,6 +40,9 @@ def judge_nested(
         sizes: of the galleries; none: as many as the smallest side allows.
         seed: of folds and galleries.
         watch: told how far it is.
+
+    Returns:
+        The judgement, and the galleries' sizes.
 
     Raises:
         ClipsenetError: too few vehicles, or a fold without right or wrong answers.
@@ -56,7 +59,7 @@ def judge_nested(
     wanted = list(sizes) or sizes_up_to(min(side.largest for pair in sides for side in pair))
     parts = []
     for one, (learned, tested) in enumerate(sides):
-        examples = learned.search(chain, wanted, seed, watch)
-        calibration = fit(examples, learned.source(chain, fold != one), goal, expect_absent)
+        lessons = learned.search(chain, wanted, seed, watch)
+        calibration = fit(lessons, learned.source(chain, fold != one), goal, expect_absent)
         parts.append(judge(tested.search(chain, wanted, seed + 1, watch), calibration))
-    return join_judged(parts)
+    return join_judgements(parts), wanted

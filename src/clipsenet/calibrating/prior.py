@@ -4,6 +4,11 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 
+def share_of_pairs(absent_share: float) -> float:
+    """How many pairs are of two vehicles: as many as queries are absent, or half, since of none nothing could be learned."""
+    return absent_share or 0.5
+
+
 def weigh(
     present: Bool[np.ndarray, " n"],
     size: Int[np.ndarray, " n"],
@@ -33,7 +38,7 @@ def weigh(
 
 
 def restate(
-    p: Float[np.ndarray, " n"], absent_share: float, other_share: float, absent_among_wrong: float
+    p: Float[np.ndarray, " n"], absent_share: float, other_share: float, absent_among_wrong: float | Float[np.ndarray, " n"]
 ) -> Float[np.ndarray, " n"]:
     """Probabilities for another share of absent queries.
 
@@ -49,7 +54,7 @@ def restate(
         p: for share ``absent_share``.
         absent_share: a, above 0 and below 1.
         other_share: b, from 0 to below 1.
-        absent_among_wrong: w, 0 to 1.
+        absent_among_wrong: w, 0 to 1; of a pair 1: two pictures of two vehicles are all that can be wrong.
     """
     assert 0 < absent_share < 1, absent_share
     assert 0 <= other_share < 1, other_share

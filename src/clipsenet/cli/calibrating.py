@@ -1,7 +1,7 @@
 """The command that learns when to say no: calibrate."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,7 +11,8 @@ from clipsenet.errors import ClipsenetError, UsageError
 
 if TYPE_CHECKING:
     from clipsenet.calibrating.asked import Asked
-    from clipsenet.calibrating.judging import Judged
+    from clipsenet.calibrating.calibration import Calibration
+    from clipsenet.calibrating.judging import Judgement
     from clipsenet.protocol import Benchmark
     from clipsenet.runs import Run
 
@@ -61,7 +62,7 @@ def calibrate(
     Learns from the data's validation part, judges on its test part; with --folds both from the test part.
     """
     from clipsenet.calibrating.asked import prepare
-    from clipsenet.calibrating.calibration import load_calibration, require_calibrated
+    from clipsenet.calibrating.calibration import load_calibration, require_calibrated, require_share
     from clipsenet.calibrating.disjoint import require_unlearned, require_untouched
     from clipsenet.calibrating.fitting import fit
     from clipsenet.calibrating.goals import parse_goal
@@ -76,6 +77,7 @@ def calibrate(
     use_threads(threads)
     wanted, chain = parse_goal(goal or "f1+tnr"), Chain.parse(similarity)
     share = 0.5 if expect_absent is None else expect_absent
+    require_share(share)
     learned_sizes, judged_sizes = _sizes(sizes, "--sizes"), _sizes(test_sizes, "--test-sizes")
     learning = {"--folds": folds or None, "--goal": goal, "--expect-absent": expect_absent, "--sizes": sizes}
     given = [option for option, value in learning.items() if value is not None]
@@ -83,6 +85,8 @@ def calibrate(
         raise UsageError(
             f"{given[0]} with --judge-only: the calibration that is there is judged as it is; leave one of them out"
         )
+    if folds and judged_sizes:
+        raise UsageError("--test-sizes with --folds: each fold is judged in galleries of the sizes learned from; give --sizes")
     opened = open_run(run, checkpoint)
     found = _benchmark(opened, data, benchmark, set_, skip_broken, both=not (folds or judge_only))
     notes: list[str] = []
@@ -98,66 +102,103 @@ def calibrate(
             title = f"{found.name} {name}"
             return prepare(title, opened, sightings, trials, junk, features=kept, seed=seed, device=on, watch=watch)
 
-        if not (folds or judge_only) and not len(found.validation):
-            raise ClipsenetError(
-                f"{data} has no validation part to learn from: give one in its split column, or hold out vehicles that were "
-                "not trained on with --set data.validation_vehicles=N, or learn and judge in the test part with --folds 2"
-            )
         if folds:
             asked = part("test")
-            judged = judge_nested(
+            judgement, at = judge_nested(
                 asked, chain, wanted, folds=folds, expect_absent=share, sizes=learned_sizes, seed=seed, watch=watch
             )
-            source = asked.source(chain)
-            examples = asked.search(chain, learned_sizes or sizes_up_to(asked.largest), seed, watch)
-            calibration = fit(examples, source, wanted, share)
-            calibration.save(run)
+            calibration = fit(asked.search(chain, at, seed, watch), asked.source(chain), wanted, share)
+            notes.append(
+                f"judged in {folds} nested folds of the test part; the calibration that is kept learned from all of it"
+            )
         else:
+            learned = None
             if judge_only:
                 kept = load_calibration(run)
                 if kept is None:
                     raise ClipsenetError(f"{run} has no calibration: make one first, without --judge-only")
-                calibration = kept
-                require_calibrated(calibration, opened.id, str(chain.alone()))
+                require_calibrated(kept, opened.id, str(chain.alone()))
+                pictures, named = kept.pictures, kept.named
             else:
+                if not len(found.validation):
+                    raise ClipsenetError(
+                        f"{data} has no validation part to learn from: give one in its split column, or hold out vehicles "
+                        "that were not trained on with --set data.validation_vehicles=N, or learn and judge in the test part "
+                        "with --folds 2"
+                    )
                 learned = part("validation")
-                at = learned_sizes or sizes_up_to(learned.largest)
                 source = learned.source(chain)
-                calibration = fit(learned.search(chain, at, seed, watch), source, wanted, share)
-                calibration.save(run)
+                pictures, named = source.pictures, source.named
             if not found.trials:
-                raise ClipsenetError(
-                    f"{data} has no test part to judge on" + ("" if judge_only else f"; the calibration is kept in {run}")
-                )
+                raise ClipsenetError(f"{data} has no test part to judge on; give one, or learn and judge with --folds 2")
             tested = part("test")
-            require_untouched(calibration, tested.features.sightings)
+            asking = tested.digests.tolist()
+            notes += require_untouched(pictures, named, asking, tested.features.sightings, other_vehicles=other_vehicles)
+            if learned is not None:
+                at = learned_sizes or sizes_up_to(learned.largest)
+                calibration = fit(learned.search(chain, at, seed, watch), source, wanted, share)
+            else:
+                assert kept is not None
+                calibration = kept
             largest = tested.largest
             usual = {*calibration.sizes, 10 * calibration.sizes[0], largest}
             at = judged_sizes or sorted(size for size in usual if size <= largest)
-            judged = judge(tested.search(chain, at, seed + 1, watch), calibration)
-    if folds:
-        notes.append(f"judged in {folds} nested folds of the test part; the calibration that is kept learned from all of it")
-    _show(judged, calibration, run, draws, figures, notes, json_)
+            judgement = judge(tested.search(chain, at, seed + 1, watch), calibration)
+    if not judge_only:
+        notes += _replaced(run, calibration)
+        calibration.save(run)
+    _show(judgement, calibration, run, draws, figures, notes, json_)
+
+
+def _replaced(run: Path, new: "Calibration") -> list[str]:
+    """What a reader must know of the calibration that goes."""
+    from clipsenet.calibrating.calibration import load_calibration
+
+    try:
+        old = load_calibration(run)
+    except ClipsenetError as error:
+        return [f"a calibration that could not be read was replaced ({error})"]
+    if old is None or (old.run_id, old.similarity) == (new.run_id, new.similarity):
+        return []
+    return [
+        f"the calibration for similarity {old.similarity} of run {old.run_id[:16]} was replaced: a run folder holds one; the "
+        f"embeddings and similarity that it was for have no verdict any longer"
+    ]
 
 
 def _show(
-    judged: "Judged", calibration: Any, run: Path, draws: int, figures: Path | None, notes: list[str], json_: bool
+    judgement: "Judgement",
+    calibration: "Calibration",
+    run: Path,
+    draws: int,
+    figures: Path | None,
+    notes: list[str],
+    json_: bool,
 ) -> None:
     from clipsenet.calibrating.judging import reliability, sections
-    from clipsenet.cli.judgements import judgement_values, print_judgement
+    from clipsenet.calibrating.prior import share_of_pairs
+    from clipsenet.cli.judgements import Shown, judgement_values, print_judgement
 
-    share = calibration.expect_absent
-    parts, bins = sections(judged, share, draws), reliability(judged, share, draws)
+    share, of_pairs = calibration.expect_absent, share_of_pairs(calibration.expect_absent)
+    shown = Shown(
+        calibration=calibration,
+        parts=sections(judgement.searches, share, draws),
+        bins=reliability(judgement.searches, share, draws),
+        pairs=sections(judgement.pairs, of_pairs, draws),
+        bins_of_pairs=reliability(judgement.pairs, of_pairs, draws),
+        bins_of_later=[] if judgement.later is None else reliability(judgement.later, share, draws),
+        notes=notes,
+    )
     if figures is not None:
         from clipsenet.figures.det import draw_det
         from clipsenet.figures.reliability import draw_reliability
 
-        draw_reliability(bins, figures / "reliability.png")
-        draw_det(judged, share, figures / "det.png")
+        draw_reliability(shown.bins, figures / "reliability.png")
+        draw_det(judgement.searches, share, figures / "det.png")
     if json_:
-        print_json(judgement_values(calibration, parts, bins, notes))
+        print_json(judgement_values(shown))
     else:
-        print_judgement(calibration, run, parts, bins, notes)
+        print_judgement(shown, run)
 
 
 def _benchmark(
@@ -182,6 +223,6 @@ def _sizes(text: str | None, option: str) -> list[int]:
         found = sorted({int(one) for one in text.split(",")}) if text else []
     except ValueError:
         found = [0]
-    if found and found[0] < 1:
-        raise UsageError(f"{option} {text}: wanted whole numbers from 1 with commas between them, such as 100,1000")
+    if found and found[0] < 2:
+        raise UsageError(f"{option} {text}: wanted whole numbers from 2 with commas between them, such as 100,1000")
     return found

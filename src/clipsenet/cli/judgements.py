@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,56 +22,106 @@ TITLES = {
 }
 
 
-def judgement_values(
-    calibration: "Calibration", parts: "Sequence[Section]", bins: "Sequence[Bin]", notes: Sequence[str]
-) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Shown:
+    """What is shown of a judgement.
+
+    Attributes:
+        calibration: that was judged.
+        parts: the figures of first answers, of all and by size.
+        bins: their reliability.
+        pairs: the figures of two pictures; the plain way is the threshold of searches.
+        bins_of_pairs, bins_of_later: the reliability of pairs, and of answers after the first.
+        notes: what a reader must know.
+    """
+
+    calibration: "Calibration"
+    parts: "Sequence[Section]"
+    bins: "Sequence[Bin]"
+    pairs: "Sequence[Section]"
+    bins_of_pairs: "Sequence[Bin]"
+    bins_of_later: "Sequence[Bin]"
+    notes: Sequence[str]
+
+
+def judgement_values(shown: Shown) -> dict[str, Any]:
     """Everything for programs; NaN as null."""
-    about = calibration.to_values()
-    del about["pictures"]
+    about = shown.calibration.to_values()
+    del about["pictures"], about["named"]
     values = {
         "calibration": about,
-        "judged": [asdict(one) for one in parts],
-        "reliability": [asdict(one) for one in bins],
-        "notes": list(notes),
+        "judged": [asdict(one) for one in shown.parts],
+        "reliability": [asdict(one) for one in shown.bins],
+        "pairs": [asdict(one) for one in shown.pairs],
+        "reliability_of_pairs": [asdict(one) for one in shown.bins_of_pairs],
+        "reliability_of_later": [asdict(one) for one in shown.bins_of_later],
+        "notes": list(shown.notes),
     }
     plain: dict[str, Any] = _without_nan(values)
     return plain
 
 
-def print_judgement(
-    calibration: "Calibration", run: Path, parts: "Sequence[Section]", bins: "Sequence[Bin]", notes: Sequence[str]
-) -> None:
+def print_judgement(shown: Shown, run: Path) -> None:
     """Tables for a reader."""
     from clipsenet.calibrating.judging import CALIBRATED, DIFFERENCE, PLAIN
     from clipsenet.console import out, print_rows
 
+    calibration, belief = shown.calibration, shown.calibration.belief
     sizes = ", ".join(map(str, calibration.sizes))
+    accepted = f"accepted from {belief.threshold:.3f} on, chosen for {calibration.goal}"
     for line in (
         f"learned from {calibration.data} {calibration.fingerprint}: {calibration.examples} searches by {calibration.queries} "
         f"pictures of {calibration.vehicles} vehicles in galleries of {sizes}",
         f"run {calibration.run_id[:16]}, similarity {calibration.similarity}, {_share(calibration.expect_absent)} absent",
-        f"accepted from {calibration.belief.threshold:.3f} on, chosen for {calibration.goal}",
+        f"{accepted}; it rests on {belief.alarms} of these vehicles, which were accepted though they were absent",
+        f"two pictures: accepted from {calibration.pair.threshold:.3f} on, which rests on {calibration.pair.alarms}",
     ):
         out.print(line, markup=False)
-    weights = [
-        (one.name, f"{one.mean:.3f}", f"{one.deviation:.3f}", f"{one.weight:+.3f}") for one in calibration.belief.features
-    ]
+    if belief.threshold < 1:
+        cost = belief.threshold / (1 - belief.threshold)
+        out.print(f"this threshold is the cheapest where a wrong acceptance costs {cost:.2g} times a miss", markup=False)
+    weights = [(one.name, f"{one.mean:.3f}", f"{one.deviation:.3f}", f"{one.weight:+.3f}") for one in belief.features]
     print_rows(("evidence", "mean", "deviation", "weight"), weights)
-    ways = (CALIBRATED, PLAIN, DIFFERENCE)
-    for one in parts:
+    for one in shown.parts:
         at = "all sizes" if one.title == "all" else f"galleries of {one.title}{_outside(calibration, int(one.title))}"
         right = "" if math.isnan(one.rank_1) else f"; where it is present, the first answer is right in {one.rank_1:.3f}"
         out.print(f"{at}: {one.searches} searches, in {one.absent} the vehicle is absent{right}", markup=False)
-        rows = [
-            (title, *(_figure(one.figures[way][name], one.intervals.get(way, {}).get(name), way == DIFFERENCE) for way in ways))
-            for name, title in TITLES.items()
-        ]
-        print_rows(("figure", *ways), rows)
-    shown = [(f"{one.p:.3f}", _figure(one.right, one.interval, False), _share(one.share)) for one in bins]
-    print_rows(("mean confidence", "share that is right", "of searches"), shown)
-    for note in notes:
+        _print_figures(one, (CALIBRATED, PLAIN, DIFFERENCE))
+    _print_bins("first answers", shown.bins)
+    _print_bins("answers after the first", shown.bins_of_later)
+    for one in shown.pairs:
+        out.print(
+            f"two pictures: {one.searches} pairs, {one.absent} of two vehicles; beside it the threshold of searches",
+            markup=False,
+        )
+        _print_figures(one, (CALIBRATED, PLAIN, DIFFERENCE), titles=("by pairs", "by searches", "difference"))
+    _print_bins("pairs", shown.bins_of_pairs)
+    out.print(
+        "intervals: 95 %, over vehicles that ask; the calibration, and whom they are asked among, stay as they are",
+        markup=False,
+    )
+    for note in shown.notes:
         out.print(f"note: {note}", markup=False)
-    out.print(f"kept in {run}/calibration.json; search and compare with this run now give a verdict", markup=False)
+    out.print(f"kept in {run}/calibration.json; search and compare with this run give a verdict", markup=False)
+
+
+def _print_figures(one: "Section", ways: Sequence[str], titles: Sequence[str] = ()) -> None:
+    from clipsenet.calibrating.judging import DIFFERENCE
+    from clipsenet.console import print_rows
+
+    rows = [
+        (title, *(_figure(one.figures[way][name], one.intervals.get(way, {}).get(name), way == DIFFERENCE) for way in ways))
+        for name, title in TITLES.items()
+    ]
+    print_rows(("figure", *(titles or ways)), rows)
+
+
+def _print_bins(what: str, bins: "Sequence[Bin]") -> None:
+    from clipsenet.console import print_rows
+
+    if bins:
+        rows = [(f"{one.p:.3f}", _figure(one.right, one.interval, False), _share(one.share)) for one in bins]
+        print_rows((f"{what}: mean confidence", "share that is right", "share of them"), rows)
 
 
 def _outside(calibration: "Calibration", size: int) -> str:

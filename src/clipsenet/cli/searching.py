@@ -14,7 +14,6 @@ from clipsenet.cli.options import AsJson, CheckpointName, Device, ExpectAbsent, 
 from clipsenet.errors import UsageError
 
 if TYPE_CHECKING:
-    from clipsenet.calibrating.calibration import Calibration
     from clipsenet.gallery.hits import Found
     from clipsenet.sightings import Sightings
 
@@ -22,7 +21,9 @@ LISTS = (".csv", ".parquet", ".pq")
 
 NO_VERDICT = "no verdict: these are similarities only; which of them mean 'the same vehicle' is not calibrated for this run"
 
-SURENESS = "confidence is the chance that a picture shows the queried vehicle; that of the first was calibrated"
+NOBODY_ELSE = "no verdict: nothing but the query's own picture was found"
+
+SURENESS = "confidence is the chance that a picture shows the queried vehicle"
 
 
 def search(
@@ -102,7 +103,7 @@ def search(
                 tick(done, len(queries))
 
         if out_ is not None:
-            _write(out_, answers(), calibration, why_not)
+            _write(out_, answers(), why_not)
             return
         ((_, (found,)),) = answers()
     if json_:
@@ -121,11 +122,11 @@ def _print(found: "Found", why_not: str) -> None:
         (
             str(hit.place),
             f"{hit.similarity:.3f}",
-            *([] if hit.confidence is None else [f"{hit.confidence:.3f}"]),
+            *([] if found.verdict is None else ["none" if hit.confidence is None else f"{hit.confidence:.3f}"]),
             hit.camera or "unknown",
             hit.time or "unknown",
             hit.track or "none",
-            hit.path + (f" {','.join(map(str, hit.box))}" if hit.box else ""),
+            hit.path + (f" {','.join(map(str, hit.box))}" if hit.box else "") + (" (the query itself)" if hit.own else ""),
         )
         for hit in found.hits
     ]
@@ -134,7 +135,7 @@ def _print(found: "Found", why_not: str) -> None:
     how = "all compared" if found.exact else "found by an index of neighbours, which may miss some"
     out.print(f"similarity: {found.similarity}; {found.candidates} sightings searched, {how}", markup=False)
     if found.verdict is None:
-        out.print(why_not, markup=False)
+        out.print(why_not or NOBODY_ELSE, markup=False)
         return
     out.print(SURENESS, markup=False)
     for warning in found.verdict.warnings:
@@ -161,14 +162,16 @@ def _queries(pictures: Path, box: str | None, set_: list[str] | None, skip_broke
     return queries, []
 
 
-def _write(
-    path: Path, answers: "Iterator[tuple[Sightings, list[Found]]]", calibration: "Calibration | None", why_not: str
-) -> None:
+def _write(path: Path, answers: "Iterator[tuple[Sightings, list[Found]]]", why_not: str) -> None:
     """The answers of many queries as one table, block by block; the file is whole or not there."""
     from clipsenet.console import out
     from clipsenet.gallery.tabulating import write_answers
 
-    queries, rows = write_answers(path, answers)
-    out.print(f"{queries} queries, {rows} answers in {path}", markup=False)
-    told = f"verdicts: accepted from {calibration.belief.threshold:.3f} on, for {calibration.goal}" if calibration else why_not
-    out.print(told, markup=False)
+    written = write_answers(path, answers)
+    out.print(f"{written.queries} queries, {written.answers} answers in {path}", markup=False)
+    if written.verdicts:
+        out.print(f"verdicts on {written.verdicts} of them; threshold and goal stand beside each", markup=False)
+        for warning, count in written.warnings.items():
+            out.print(f"warning, of {count} queries: {warning}", markup=False)
+    elif written.queries:
+        out.print(why_not or NOBODY_ELSE, markup=False)

@@ -245,7 +245,6 @@ def compare(
     from clipsenet.console import out
     from clipsenet.devices import find_device
     from clipsenet.features import extract
-    from clipsenet.quality import measure_qualities
     from clipsenet.sightings import Sightings
 
     use_threads(threads)
@@ -256,8 +255,7 @@ def compare(
     calibration, why_not = usable_calibration(run, opened.id, str(PLAIN), NO_VERDICT)
     verdict = None
     if calibration is not None:
-        quality, _ = measure_qualities(pair[np.array([0])])
-        looked = Looked(np.array([similarity]), np.array([0]), 1, float(quality[0]), tracks=True)
+        looked = Looked(np.array([similarity]), np.array([0]), 1, np.nan, tracks=True)
         _, verdict = decide(calibration, looked, [Shown(0, similarity, 0)], expect_absent)
     elif expect_absent is not None:
         raise UsageError(f"--expect-absent {expect_absent:g} restates a confidence, and there is none; {why_not}")

@@ -1,10 +1,13 @@
 """Asking: from a picture to the sightings most alike, with all that a user wants to read of them."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
+from jaxtyping import Float, Int
 
 from clipsenet.calibrating.calibration import Calibration, require_calibrated
 from clipsenet.calibrating.evidence import FIRST
@@ -12,15 +15,18 @@ from clipsenet.chain import PLAIN, Chain
 from clipsenet.errors import ClipsenetError, UsageError
 from clipsenet.features import Features, extract
 from clipsenet.gallery.adding import refuse_others
-from clipsenet.gallery.believing import with_verdicts
+from clipsenet.gallery.believing import own_ids, with_verdicts
 from clipsenet.gallery.embedding import require_run
 from clipsenet.gallery.hits import Box, Found, Hit, hits_of
-from clipsenet.gallery.interface import EVERYTHING, NOBODY, Answer, Filter, Group
+from clipsenet.gallery.interface import EVERYTHING, NOBODY, Answer, Filter, ForgottenError, Group
 from clipsenet.gallery.local import LocalGallery
 from clipsenet.gallery.paths import full_path
 from clipsenet.runs import Run
 from clipsenet.sightings import WHOLE, Sightings
 from clipsenet.streaming import CANDIDATES
+
+Ranked = tuple[Int[np.ndarray, " _"], Float[np.ndarray, " _"]]
+"""Ids and similarities of one query, best first."""
 
 
 def ask(
@@ -48,7 +54,8 @@ def ask(
         similarity: beside the plain cosine a chain, applied among the first ``CANDIDATES`` by cosine.
         exact: whether an index of neighbours is left aside.
         purpose: for the audit.
-        calibration: gives confidences and a verdict, from the first ``FIRST`` pictures; none: similarities only.
+        calibration: gives confidences and a verdict, from the first ``FIRST`` pictures beside the query's own; none:
+            similarities only.
         expect_absent: the share of queries whose vehicle is not in the gallery; none: the calibration's.
 
     Raises:
@@ -60,35 +67,13 @@ def ask(
     chain = similarity.alone()
     if calibration is not None:
         require_calibrated(calibration, query.run_id, str(chain))
-    try:
-        ranked, answer = _ranked(gallery, query, chain, top, where, group, exact)
-    except UsageError:
-        raise
-    except ClipsenetError:
-        if not gallery.count(where):  # which is an answer: the message tells names and times that the gallery has
-            gallery.audit.append(purpose=purpose, where=where, queries=query.sightings.files(), results=[[]] * len(query))
-        raise
-    words = "cosine with the track's mean vector" if group == "track" else "cosine"
-    if not chain.plain:
-        count = min(max(top, CANDIDATES), answer.candidates)
-        words = f"{chain}, among the first {count} of {answer.candidates} by cosine, one query at a time"
-    found_ids = [ids[ids != NOBODY] for ids, _ in ranked]
-    sightings = gallery.sightings(np.concatenate([np.empty(0, dtype=np.int64), *found_ids]))
-    gallery.audit.append(
-        purpose=purpose, where=where, queries=query.sightings.files(), results=[ids.tolist() for ids in found_ids]
+    once = partial(
+        _ask, gallery, query, chain, top, where, group, exact, purpose, calibration=calibration, expect_absent=expect_absent
     )
-    found, start = [], 0
-    for ids, values in ranked:
-        count = int((ids != NOBODY).sum())
-        part = sightings[np.arange(start, start + count)]
-        hits = list(hits_of(part, ids[:count].tolist(), values[:count].tolist()))
-        found.append(Found(hits, words, answer.candidates, answer.exact))
-        start += count
-    if calibration is None:
-        return found
-    looked = ranked if group is None and top == FIRST else _ranked(gallery, query, chain, FIRST, where, None, exact)[0]
-    first = [(ids[ids != NOBODY], values[ids != NOBODY]) for ids, values in looked]
-    return with_verdicts(gallery, query, found, first, calibration, group=group, expect_absent=expect_absent)
+    try:
+        return once()
+    except ForgottenError:  # somebody has forgotten what was found just then; now nobody finds it
+        return once()
 
 
 def search_picture(
@@ -143,6 +128,53 @@ def search_picture(
     return found.hits
 
 
+def _ask(
+    gallery: LocalGallery,
+    query: Features,
+    chain: Chain,
+    top: int,
+    where: Filter,
+    group: Group | None,
+    exact: bool,
+    purpose: str,
+    *,
+    calibration: Calibration | None,
+    expect_absent: float | None,
+) -> list[Found]:
+    """``ask``, where everything fits together."""
+    wide = max(top, FIRST + 1) if calibration is not None and group is None else top
+    try:
+        found_, answer = _ranked(gallery, query, chain, wide, where, group, exact)
+    except UsageError:
+        raise
+    except ClipsenetError:
+        if not gallery.count(where):  # which is an answer: the message tells names and times that the gallery has
+            gallery.audit.append(purpose=purpose, where=where, queries=query.sightings.files(), results=[[]] * len(query))
+        raise
+    ranked = _known(found_)
+    shown = [(ids[:top], values[:top]) for ids, values in ranked]
+    words = "cosine with the track's mean vector" if group == "track" else "cosine"
+    if not chain.plain:
+        count = min(max(top, CANDIDATES), answer.candidates)
+        words = f"{chain}, among the first {count} of {answer.candidates} by cosine, one query at a time"
+    sightings = gallery.sightings(np.concatenate([np.empty(0, dtype=np.int64), *(ids for ids, _ in shown)]))
+    gallery.audit.append(
+        purpose=purpose, where=where, queries=query.sightings.files(), results=[ids.tolist() for ids, _ in shown]
+    )
+    own = own_ids(gallery, query)
+    found, start = [], 0
+    for row, (ids, values) in enumerate(shown):
+        count = len(ids)
+        part = sightings[np.arange(start, start + count)]
+        hits = [replace(hit, own=hit.id == int(own[row])) for hit in hits_of(part, ids.tolist(), values.tolist())]
+        found.append(Found(hits, words, answer.candidates, answer.exact))
+        start += count
+    if calibration is None:
+        return found
+    looked = ranked if group is None else _known(_ranked(gallery, query, chain, FIRST + 1, where, None, exact)[0])
+    return with_verdicts(gallery, query, found, looked, own, calibration, group=group, expect_absent=expect_absent)
+
+
 def run_of(gallery: LocalGallery, folder: Path | None = None, checkpoint: str | None = None) -> Run:
     """The run of a gallery's embeddings.
 
@@ -167,7 +199,7 @@ def run_of(gallery: LocalGallery, folder: Path | None = None, checkpoint: str | 
 
 def _ranked(
     gallery: LocalGallery, query: Features, chain: Chain, top: int, where: Filter, group: Group | None, exact: bool
-) -> tuple[list[tuple[np.ndarray, np.ndarray]], Answer]:
+) -> tuple[list[Ranked], Answer]:
     """Ids and similarities for each query, and what the search by cosine says of itself."""
     if chain.plain:
         answer = gallery.search(query.embeddings, top=top, where=where, group=group, exact=exact)
@@ -179,9 +211,12 @@ def _ranked(
     return ranked, answer
 
 
-def _reranked(
-    gallery: LocalGallery, query: Features, ids: np.ndarray, chain: Chain, top: int, group: Group | None
-) -> tuple[np.ndarray, np.ndarray]:
+def _known(ranked: list[Ranked]) -> list[Ranked]:
+    """Without what fills an answer that is shorter than was asked for."""
+    return [(ids[ids != NOBODY], values[ids != NOBODY]) for ids, values in ranked]
+
+
+def _reranked(gallery: LocalGallery, query: Features, ids: np.ndarray, chain: Chain, top: int, group: Group | None) -> Ranked:
     """The first ``top`` of the candidates by the chain, one of each group."""
     candidates = gallery.get(ids)
     ((_, rows),) = chain.blocks(query, candidates)

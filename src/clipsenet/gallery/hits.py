@@ -22,7 +22,9 @@ class Hit:
         box: x, y, width, height in that; none for all of it.
         camera, track, vehicle: empty where nobody said it.
         time: in UTC, empty where nobody said it.
-        confidence: the probability that it is the queried vehicle, 0 to 1; none without a calibration.
+        confidence: the probability that it is the queried vehicle, 0 to 1; none without a calibration, and of the query's own
+            picture.
+        own: whether it is the query's own picture: the same file's content and box, wherever it lies.
     """
 
     place: int
@@ -35,6 +37,7 @@ class Hit:
     track: str
     vehicle: str
     confidence: float | None = None
+    own: bool = False
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,8 @@ class Found:
         similarity: what the numbers are, in words.
         candidates: how many sightings the filter left.
         exact: whether every one of them was compared.
-        verdict: whether the first is believed; none without a calibration.
+        verdict: whether the first, the query's own picture left out, is believed; none without a calibration, and where
+            nothing else was found.
     """
 
     hits: list[Hit]

@@ -4,13 +4,12 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from hashlib import file_digest
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from clipsenet.contents import digest_file, with_box
 from clipsenet.errors import Interrupted
 from clipsenet.features import Features
 from clipsenet.gallery.embedding import Embedded, embed, require_run
@@ -166,17 +165,14 @@ class _Work:
             if isinstance(digest, str):
                 found.append(("", _reason(self.sightings, row, digest)))
                 continue
-            whole = digest.copy()
-            whole.update(f" box {self.sightings.box_of(row)}".encode())
-            found.append((whole.hexdigest(), ""))
+            found.append((with_box(digest, self.sightings.box_of(row)), ""))
         return found
 
 
 def _hash(file: str) -> Any:
-    """SHA-256 over a file's bytes, to be gone on with; or why it cannot be read."""
+    """The file's digest, to be gone on with; or why it cannot be read."""
     try:
-        with Path(file).open("rb") as opened:
-            return file_digest(opened, "sha256")
+        return digest_file(file)
     except OSError as error:
         return str(error)
 

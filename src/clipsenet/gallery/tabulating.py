@@ -1,7 +1,9 @@
 """Answers of many queries as a table: CSV or Parquet, written block by block, whole or not there."""
 
 import csv
+from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,17 +30,38 @@ SCHEMA = pa.schema(
         ("measure", pa.string()),
         ("candidates", pa.int64()),
         ("exact", pa.bool_()),
+        ("own", pa.bool_()),
         ("confidence", pa.float32()),
         ("seen", pa.bool_()),
+        ("threshold", pa.float32()),
+        ("goal", pa.string()),
+        ("warnings", pa.string()),
     ]
 )
-"""``measure`` says what the similarity is; boxes are x,y,width,height, empty for the whole picture. ``confidence`` and
-``seen``, the verdict on the query, are empty without a calibration."""
+"""``measure`` says what the similarity is; boxes are x,y,width,height, empty for the whole picture. ``own`` marks
+the query's own picture. ``confidence``, and the verdict on the query from ``seen`` on, are empty without a calibration."""
 
 Answers = Iterable[tuple[Sightings, list[Found]]]
 
 
-def write_answers(path: Path, answers: Answers) -> tuple[int, int]:
+@dataclass
+class Written:
+    """What was written.
+
+    Attributes:
+        queries: how many.
+        answers: how many, to all of them.
+        verdicts: queries that have one.
+        warnings: of verdicts, and of how many queries.
+    """
+
+    queries: int = 0
+    answers: int = 0
+    verdicts: int = 0
+    warnings: Counter[str] = field(default_factory=Counter)
+
+
+def write_answers(path: Path, answers: Answers) -> Written:
     """Write the answers; memory holds one block of them.
 
     Args:
@@ -46,18 +69,21 @@ def write_answers(path: Path, answers: Answers) -> tuple[int, int]:
         answers: blocks of queries, and what was found for each.
 
     Returns:
-        How many queries, how many answers.
+        What was written.
 
     Raises:
         ClipsenetError: a full disk, or whatever the search says; no file is left then.
     """
-    counts = [0, 0]
+    written = Written()
 
     def blocks() -> Iterator[list[dict[str, Any]]]:
         for queries, found in answers:
             rows = [row for number, one in enumerate(found) for row in _rows(queries, number, one)]
-            counts[0] += len(found)
-            counts[1] += len(rows)
+            verdicts = [one.verdict for one in found if one.verdict is not None]
+            written.queries += len(found)
+            written.answers += len(rows)
+            written.verdicts += len(verdicts)
+            written.warnings.update(warning for one in verdicts for warning in one.warnings)
             yield rows
 
     def write(partial: Path) -> None:
@@ -73,11 +99,11 @@ def write_answers(path: Path, answers: Answers) -> tuple[int, int]:
                 writer.write_table(pa.Table.from_pylist(rows, schema=SCHEMA))
 
     write_whole(path, write)
-    return counts[0], counts[1]
+    return written
 
 
 def _rows(queries: Sightings, number: int, found: Found) -> Iterator[dict[str, Any]]:
-    asked = queries.box_of(number)
+    asked, verdict = queries.box_of(number), found.verdict
     for hit in found.hits:
         yield {
             "query": queries.file(number),
@@ -94,6 +120,10 @@ def _rows(queries: Sightings, number: int, found: Found) -> Iterator[dict[str, A
             "measure": found.similarity,
             "candidates": found.candidates,
             "exact": found.exact,
+            "own": hit.own,
             "confidence": hit.confidence,
-            "seen": None if found.verdict is None else found.verdict.seen,
+            "seen": None if verdict is None else verdict.seen,
+            "threshold": None if verdict is None else verdict.threshold,
+            "goal": None if verdict is None else verdict.goal,
+            "warnings": None if verdict is None else "; ".join(verdict.warnings),
         }
