@@ -75,9 +75,7 @@ def test_malformed_questions_are_not_recorded(gallery: LocalGallery) -> None:
     assert gallery.audit.entries() == []
 
 
-def test_what_is_forgotten_in_the_midst_is_not_found(
-    gallery: LocalGallery, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_forgotten_in_the_midst_is_not_found(gallery: LocalGallery, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between the products and the reading of names: the search is made again, among what is left."""
     ranked, calls = asking._ranked, []
 

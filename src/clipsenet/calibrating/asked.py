@@ -68,8 +68,8 @@ class Asked:
             trials.append(Trial(query, gallery, trial.name))
         return Asked(self.name, self.features, self.quality, self.digests, tuple(trials), self.junk)
 
-    def search(self, chain: Chain, sizes: Sequence[int], seed: int, watch: Watch = SILENT) -> Lessons:
-        """All searches of galleries of these sizes.
+    def search(self, chain: Chain, sizes: Sequence[int], seed: int, watch: Watch = SILENT, aside: str = "") -> Lessons:
+        """All searches of galleries of these sizes; ``aside`` tells a reader which of several times this is.
 
         Raises:
             ClipsenetError: as ``search_drawn``.
@@ -77,7 +77,8 @@ class Asked:
         parts = []
         for number, trial in enumerate(self.trials):
             query, gallery = self.features[trial.query], self.features[trial.gallery]
-            tick = watch.stage(f"searching drawn galleries, {self.name}")
+            which = f" {trial.name}" if len(self.trials) > 1 else ""
+            tick = watch.stage(f"searching drawn galleries, {self.name}{which}{aside}")
             asked = search_drawn(
                 query, gallery, self.quality[trial.query], self.junk, chain, sizes, seed=seed + 1000 * number, tick=tick
             )

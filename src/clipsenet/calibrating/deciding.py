@@ -33,6 +33,8 @@ class Verdict:
     def __str__(self) -> str:
         """In one line."""
         said = "seen: the first answer is believed" if self.seen else "not seen: the first answer is not believed"
+        if self.seen and self.confidence < 0.5:
+            said = "seen: the first answer is accepted, though it is less likely right than not"
         return f"{said}; {self.grounds}"
 
     @property

@@ -59,7 +59,7 @@ def judge_nested(
     wanted = list(sizes) or sizes_up_to(min(side.largest for pair in sides for side in pair))
     parts = []
     for one, (learned, tested) in enumerate(sides):
-        lessons = learned.search(chain, wanted, seed, watch)
+        lessons = learned.search(chain, wanted, seed, watch, f", learning for fold {one + 1} of {folds}")
         calibration = fit(lessons, learned.source(chain, fold != one), goal, expect_absent)
-        parts.append(judge(tested.search(chain, wanted, seed + 1, watch), calibration))
+        parts.append(judge(tested.search(chain, wanted, seed + 1, watch, f", fold {one + 1} of {folds}"), calibration))
     return join_judgements(parts), wanted

@@ -11,7 +11,7 @@ from clipsenet.cli.filters import Cameras, Since, Until, Where, filter_of
 from clipsenet.cli.gallery import read_pictures
 from clipsenet.cli.opening import list_left_out, print_json, usable_calibration, use_threads
 from clipsenet.cli.options import AsJson, CheckpointName, Device, ExpectAbsent, GalleryFolder, Set, SkipBroken, Threads
-from clipsenet.errors import UsageError
+from clipsenet.errors import ClipsenetError, UsageError
 
 if TYPE_CHECKING:
     from clipsenet.gallery.hits import Found
@@ -63,6 +63,7 @@ def search(
     from clipsenet.devices import find_device
     from clipsenet.gallery.asking import ask, run_of
     from clipsenet.gallery.embedding import embed_queries
+    from clipsenet.gallery.interface import EVERYTHING
     from clipsenet.gallery.local import open_gallery
 
     use_threads(threads)
@@ -77,6 +78,8 @@ def search(
     queries, left_out = _queries(pictures, box, set_, skip_broken)
     list_left_out(left_out)
     with open_gallery(gallery) as opened, watching() as watch:
+        if not opened.count():
+            raise ClipsenetError(f"{gallery}: {opened.explain(EVERYTHING)}")
         used = run_of(opened, run, checkpoint)
         calibration, why_not = usable_calibration(used.folder, used.id, str(chain.alone()), NO_VERDICT)
         if calibration is None and expect_absent is not None:
@@ -110,6 +113,7 @@ def search(
         hits = [asdict(hit) for hit in found.hits]
         verdict = None if found.verdict is None else asdict(found.verdict)
         facts = {"similarity": found.similarity, "candidates": found.candidates, "exact": found.exact, "verdict": verdict}
+        facts |= {"no_verdict": None if verdict else why_not or NOBODY_ELSE}
         print_json({"query": queries.file(0), "run_id": used.id, **facts, "answers": hits})
         return
     _print(found, why_not)
@@ -123,15 +127,15 @@ def _print(found: "Found", why_not: str) -> None:
             str(hit.place),
             f"{hit.similarity:.3f}",
             *([] if found.verdict is None else ["none" if hit.confidence is None else f"{hit.confidence:.3f}"]),
-            hit.camera or "unknown",
-            hit.time or "unknown",
-            hit.track or "none",
+            *(value or "unknown" for value in (hit.camera, _short(hit.time), hit.track)),
             hit.path + (f" {','.join(map(str, hit.box))}" if hit.box else "") + (" (the query itself)" if hit.own else ""),
         )
         for hit in found.hits
     ]
     sure = [] if found.verdict is None else ["confidence"]
-    print_rows(("place", "similarity", *sure, "camera", "time", "track", "picture"), rows)
+    titles = ("place", "similarity", *sure, "camera", "time", "track", "picture")
+    told = [number for number in range(len(titles)) if any(row[number] != "unknown" for row in rows)]
+    print_rows([titles[number] for number in told], [[row[number] for number in told] for row in rows])
     how = "all compared" if found.exact else "found by an index of neighbours, which may miss some"
     out.print(f"similarity: {found.similarity}; {found.candidates} sightings searched, {how}", markup=False)
     if found.verdict is None:
@@ -141,6 +145,11 @@ def _print(found: "Found", why_not: str) -> None:
     for warning in found.verdict.warnings:
         out.print(f"warning: {warning}", markup=False)
     out.print(f"verdict: {found.verdict}", markup=False)
+
+
+def _short(time: str) -> str:
+    """A time in UTC to the second: ``2026-05-01 08:30:00Z``."""
+    return f"{time[:19].replace('T', ' ')}Z" if time else ""
 
 
 def _queries(pictures: Path, box: str | None, set_: list[str] | None, skip_broken: bool) -> "tuple[Sightings, list[str]]":

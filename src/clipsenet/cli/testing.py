@@ -261,7 +261,9 @@ def compare(
         raise UsageError(f"--expect-absent {expect_absent:g} restates a confidence, and there is none; {why_not}")
     if json_:
         told = None if verdict is None else asdict(verdict)
-        print_json({"cosine": similarity, "verdict": told, "labels_told": 0, "run_id": opened.id})
+        reason = why_not if verdict is None else None
+        facts = {"labels_told": 0, "run_id": opened.id, "checkpoint": opened.checkpoint}
+        print_json({"cosine": similarity, "verdict": told, "no_verdict": reason, **facts})
         return
     _say_labels(opened, opened.model.place_rows(pair))
     out.print(f"cosine similarity {similarity:.4f} (run {opened.id[:16]}, checkpoint {opened.checkpoint})", markup=False)
@@ -271,4 +273,6 @@ def compare(
         out.print(why_not, markup=False)
         return
     said = "the same vehicle" if verdict.seen else "not believed to be the same vehicle"
+    if verdict.seen and verdict.confidence < 0.5:
+        said = "accepted as the same vehicle, though less likely than not"
     out.print(f"verdict: {said}; {verdict.grounds}", markup=False)
