@@ -1,4 +1,4 @@
-"""calibrate, and what search and compare say with it; searches of drawn galleries against a slow loop."""
+"""calibrate: what it learns, keeps, prints and refuses."""
 
 import csv
 import json
@@ -9,96 +9,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from calibrating_cases import by_hand
+from clipsenet.calibrating import judging
 from clipsenet.calibrating.asked import prepare
 from clipsenet.calibrating.calibration import Calibration, load_calibration
-from clipsenet.calibrating.disjoint import require_unlearned, require_untouched
-from clipsenet.calibrating.evidence import FIRST, SIGNS, evidence_of, track_numbers
-from clipsenet.calibrating.goals import parse_goal
-from clipsenet.calibrating.nested import judge_nested
-from clipsenet.calibrating.searches import search_drawn, sizes_up_to
-from clipsenet.chain import PLAIN, Chain
-from clipsenet.datasets.manifest import ManifestSettings, read
+from clipsenet.calibrating.disjoint import name_digests, require_unlearned, require_untouched
+from clipsenet.chain import PLAIN
+from clipsenet.contents import contents_of
 from clipsenet.errors import ClipsenetError
-from clipsenet.features import Features
-from clipsenet.gallery.asking import ask, search_picture
-from clipsenet.gallery.embedding import embed_queries, embedding_of, note_run
-from clipsenet.gallery.hits import Found
-from clipsenet.gallery.ingesting import index
-from clipsenet.gallery.local import create_gallery, open_gallery
 from clipsenet.protocol import Benchmark
-from clipsenet.quality import measure_qualities
 from clipsenet.runs import Run
 from clipsenet.sightings import Sightings
 from clipsenet.trials import all_against_all
 from conftest import Result
 
 Call = Callable[..., Result]
+Row = dict[str, str]
 CPU = ("--device", "cpu", "--threads", 1)
-
-
-def made_up(vehicles: int, pictures: int, seed: int = 0, dim: int = 8) -> Features:
-    rng = np.random.default_rng(seed)
-    rows = [(v, p) for v in range(vehicles) for p in range(pictures)]
-    centre = rng.normal(size=(vehicles, dim))
-    vectors = np.stack([centre[v] + 0.8 * rng.normal(size=dim) for v, _ in rows]).astype(np.float32)
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    some = Sightings.of(
-        [f"{v}_{p}.png" for v, p in rows],
-        vehicle=[f"v{v}" for v, _ in rows],
-        camera=[str(p % 2) for _, p in rows],
-        track=[f"v{v}t{p // 2}" for v, p in rows],
-    )
-    return Features(some, vectors, "r" * 64)
-
-
-@pytest.mark.parametrize("chain", ["cosine", "k-reciprocal:k1=4,k2=2,original=0.3"])
-def test_drawn_searches_hold_exactly_their_size_and_tell_the_truth(chain: str) -> None:
-    features = made_up(12, 4)
-    quality = np.linspace(0.1, 1, 48, dtype=np.float32)
-    found = search_drawn(features, features, quality, "same-camera", Chain.parse(chain), [1, 20, 40], shares=(0.0, 0.5, 1.0))
-    assert len(found) == 48 * 9
-    assert np.exp(found.evidence[:, 3]).round().astype(int).tolist() == found.size.tolist()
-    by_share = found.present.reshape(48, 3, 3)  # queries, sizes, shares
-    assert not by_share[:, :, 2].any()
-    assert by_share[:, 2, 0].mean() > 0.9  # 40 of 46 pictures: both of its own are rarely missed
-    assert 0.3 < by_share[:, 2, 1].mean() < 0.7
-    assert not (found.right & ~found.present).any()
-    alone = found.size == 1
-    assert np.isnan(found.evidence[alone][:, [1, 2]]).all()
-    again = search_drawn(features, features, quality, "same-camera", Chain.parse(chain), [1, 20, 40], shares=(0.0, 0.5, 1.0))
-    assert np.array_equal(again.evidence, found.evidence, equal_nan=True)
-
-
-def test_a_full_gallery_is_searched_as_a_slow_loop_does() -> None:
-    features = made_up(30, 4, seed=2)
-    sightings, quality = features.sightings, np.full(120, 0.5, dtype=np.float32)
-    found = search_drawn(features, features, quality, "same-camera", PLAIN, [118], shares=(0.0,))
-    track = track_numbers(sightings)
-    vehicle, camera = sightings.column("vehicle"), sightings.column("camera")
-    for row in range(120):
-        rows = [other for other in range(120) if vehicle[other] != vehicle[row] or camera[other] != camera[row]]
-        assert len(rows) == 118
-        cosines = features.embeddings[rows] @ features.embeddings[row]
-        order = np.argsort(-cosines, kind="stable")[:FIRST]
-        wanted = evidence_of(cosines[order].astype(float), track[np.array(rows)[order]], 118, 0.5)
-        assert found.evidence[row] == pytest.approx(wanted, abs=1e-5)
-        assert found.right[row] == (vehicle[rows[order[0]]] == vehicle[row])
-
-
-def test_a_constant_embedding_is_never_right() -> None:
-    features = made_up(6, 4)
-    flat = Features(features.sightings, np.tile(features.embeddings[:1], (24, 1)), features.run_id)
-    found = search_drawn(flat, flat, np.full(24, 0.5, dtype=np.float32), "same-camera", PLAIN, [18], shares=(0.0,))
-    assert found.present.all()
-    assert not found.right.any()
-
-
-def test_sizes_go_up_in_even_steps() -> None:
-    assert sizes_up_to(4000) == [100, 251, 632, 1591, 4000]
-    assert sizes_up_to(8) == [2, 4, 8]
-    assert sizes_up_to(2) == [2]
-    with pytest.raises(ClipsenetError, match="finds 1 pictures of other vehicles"):
-        sizes_up_to(1)
 
 
 @pytest.fixture(scope="module")
@@ -110,24 +37,50 @@ def own_run(tmp_path_factory: pytest.TempPathFactory, toy_run: Run) -> Run:
 
 
 @pytest.fixture(scope="module")
-def calibrated(own_run: Run, toy_benchmark: Benchmark) -> Calibration:
-    from clipsenet.calibrating.fitting import fit
+def rows(toy_folder: Path) -> list[Row]:
+    """The toys' list, with whole paths."""
+    with (toy_folder / "pictures.csv").open(newline="") as file:
+        return [row | {"path": str(toy_folder / row["path"])} for row in csv.DictReader(file)]
 
-    validation = toy_benchmark.validation
-    asked = prepare("toy validation", own_run, validation, all_against_all(validation), "same-camera")
-    examples = asked.search(PLAIN, sizes_up_to(asked.largest), 0)
-    found = fit(examples, asked.source(PLAIN), parse_goal("f1+tnr"))
-    found.save(own_run.folder)
+
+@pytest.fixture
+def listed(tmp_path: Path, own_run: Run) -> Callable[..., tuple[object, ...]]:
+    """The words that calibrate the run on a list of these rows; quickly."""
+
+    def words(some: list[Row], *more: object) -> tuple[object, ...]:
+        path = tmp_path / "list.csv"
+        lines = [",".join(row[name] for name in ("path", "vehicle", "camera", "split")) for row in some]
+        path.write_text("\n".join(["path,vehicle,camera,split", *lines]) + "\n")
+        return ("calibrate", own_run.folder, "--data", path, "--benchmark", "manifest", "--draws", 0, *more, *CPU)
+
+    return words
+
+
+@pytest.fixture
+def kept(run: Call, own_run: Run, toy_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """The bytes of a calibration that was learned from the toys' validation part, which lies in the run."""
+    path = own_run.folder / "calibration.json"
+    spare = tmp_path_factory.getbasetemp() / "learned-from-toys.json"
+    if not spare.is_file():
+        result = run("calibrate", own_run.folder, "--data", toy_folder, "--draws", 0, *CPU)
+        assert result.code == 0, result.err
+        shutil.copy(path, spare)
+    shutil.copy(spare, path)
+    return spare.read_bytes()
+
+
+def of(rows: list[Row], *splits: str) -> list[Row]:
+    return [row for row in rows if row["split"] in splits]
+
+
+def squeezed(text: str) -> str:
+    return " ".join(text.split())
+
+
+def loaded(run: Run) -> Calibration:
+    found = load_calibration(run.folder)
+    assert found is not None
     return found
-
-
-@pytest.fixture(scope="module")
-def gallery(tmp_path_factory: pytest.TempPathFactory, toy_folder: Path, own_run: Run) -> Path:
-    folder = tmp_path_factory.mktemp("galleries") / "g"
-    with create_gallery(folder, embedding_of(own_run), dtype="float32") as opened:
-        index(own_run, read(toy_folder / "pictures.csv", ManifestSettings()), opened)
-        note_run(opened, own_run)
-    return folder
 
 
 def test_calibrate_learns_judges_and_keeps(run: Call, own_run: Run, toy_folder: Path, tmp_path: Path) -> None:
@@ -137,212 +90,261 @@ def test_calibrate_learns_judges_and_keeps(run: Call, own_run: Run, toy_folder: 
     for text in (
         "learned from toy validation",
         "galleries of",
+        "chosen for false-alarms<=10%; it rests on",
+        "two pictures: accepted from",
         "Brier score",
         "0.7 F1 + 0.3 TNR",
         "similarity alone",
+        "first answers: mean confidence",
+        "two pictures: 84 pairs, 63 of two vehicles; beside it the threshold of searches",
+        "pairs: mean confidence",
         "kept in",
     ):
-        assert text in result.out
+        assert text in squeezed(result.out)
     assert {path.name for path in (tmp_path / "figures").iterdir()} == {"reliability.png", "det.png"}
-    kept = load_calibration(own_run.folder)
-    assert kept is not None
+    kept = loaded(own_run)
     assert (kept.run_id, kept.similarity, kept.goal) == (own_run.id, "cosine", "false-alarms<=10%")
-    told = json.loads(run(*words, "--judge-only", "--json").out)
-    assert told["judged"][0]["title"] == "all"
-    assert told["judged"][0]["figures"].keys() == {"calibrated", "similarity alone", "difference"}
-    assert 0 < told["judged"][0]["absent"] < told["judged"][0]["searches"]
+    assert (kept.queries, kept.vehicles, kept.expect_absent) == (18, 3, 0.5)
 
 
-def test_folds_judge_vehicles_that_their_calibration_never_saw(
-    run: Call, own_run: Run, toy_folder: Path, monkeypatch: pytest.MonkeyPatch
+def test_judging_alone_says_the_same_and_touches_nothing(run: Call, own_run: Run, toy_folder: Path, kept: bytes) -> None:
+    told = json.loads(run("calibrate", own_run.folder, "--data", toy_folder, "--judge-only", "--draws", 9, "--json", *CPU).out)
+    assert (own_run.folder / "calibration.json").read_bytes() == kept
+    assert told.keys() == {
+        "calibration",
+        "judged",
+        "reliability",
+        "pairs",
+        "reliability_of_pairs",
+        "reliability_of_later",
+        "notes",
+    }
+    assert told["calibration"] == {name: value for name, value in json.loads(kept).items() if name not in ("pictures", "named")}
+    (all_, *sizes), (pairs,) = told["judged"], told["pairs"]
+    assert [all_["title"], pairs["title"]] == ["all", "all"]
+    assert [one["title"] for one in sizes] == ["3", "6", "12", "18"]  # as learned, and all there are; of 30 there are none
+    for one in (all_, pairs):
+        assert one["figures"].keys() == {"calibrated", "similarity alone", "difference"}
+        assert len(one["intervals"]["calibrated"]["brier"]) == 2
+        assert 0 < one["absent"] < one["searches"]
+    assert (pairs["searches"], pairs["absent"]) == (21 * 4, 21 * 3)
+    for name in ("reliability", "reliability_of_pairs", "reliability_of_later"):
+        assert sum(one["share"] for one in told[name]) == pytest.approx(1)
+    assert told["notes"] == []
+
+
+@pytest.mark.parametrize(("share", "of_pairs"), [(0.2, 0.2), (0.0, 0.5)])
+def test_what_is_shown_is_weighed_by_the_expected_share(
+    run: Call, own_run: Run, toy_folder: Path, monkeypatch: pytest.MonkeyPatch, share: float, of_pairs: float
 ) -> None:
-    import clipsenet.calibrating.nested as nested
+    seen: list[tuple[str, bool, float]] = []
+    for name in ("sections", "reliability"):
+        made = getattr(judging, name)
 
-    seen: list[tuple[set[str], set[str]]] = []
-    fit, judge = nested.fit, nested.judge
-    learned: list[set[str]] = []
+        def spy(judged: judging.Judged, absent_share: float, draws: int, name: str = name, made: Callable = made) -> object:
+            seen.append((name, bool((judged.examples.size == 1).all()), absent_share))
+            return made(judged, absent_share, draws)
 
-    def spy_fit(examples, *rest):
-        learned.append(set(examples.vehicle.tolist()))
-        return fit(examples, *rest)
-
-    def spy_judge(examples, calibration):
-        seen.append((learned[-1], set(examples.vehicle.tolist())))
-        return judge(examples, calibration)
-
-    monkeypatch.setattr(nested, "fit", spy_fit)
-    monkeypatch.setattr(nested, "judge", spy_judge)
-    features = made_up(20, 4, seed=5)
-    from clipsenet.calibrating.asked import Asked
-
-    asked = Asked("made up", features, np.full(80, 0.5, dtype=np.float32), all_against_all(features.sightings), "same-camera")
-    judged = judge_nested(asked, PLAIN, parse_goal("f1+tnr"), folds=4)
-    assert len(seen) == 4
-    for learned_from, tested in seen:
-        assert learned_from
-        assert tested
-        assert not learned_from & tested
-    assert set(judged.examples.vehicle.tolist()) == {f"v{number}" for number in range(20)}
-    with pytest.raises(ClipsenetError, match="wanted 2 to 20, the number of vehicles"):
-        judge_nested(asked, PLAIN, parse_goal("f1+tnr"), folds=21)
-    result = run("calibrate", own_run.folder, "--data", toy_folder, "--folds", 2, "--draws", 0, *CPU)
+        monkeypatch.setattr(judging, name, spy)
+    result = run("calibrate", own_run.folder, "--data", toy_folder, "--draws", 0, "--expect-absent", share, *CPU)
     assert result.code == 0, result.err
-    assert "judged in 2 nested folds" in result.out
+    assert loaded(own_run).expect_absent == share
+    assert [(name, at) for name, is_pair, at in seen if is_pair] == [("sections", of_pairs), ("reliability", of_pairs)]
+    assert [(name, at) for name, is_pair, at in seen if not is_pair] == [
+        ("sections", share), ("reliability", share), ("reliability", share)
+    ]  # fmt: skip
 
 
-def test_vehicles_that_meet_are_refused(
-    run: Call, own_run: Run, toy_benchmark: Benchmark, calibrated: Calibration, tmp_path: Path
+def test_folds_keep_what_they_judged(run: Call, own_run: Run, toy_folder: Path, toy_benchmark: Benchmark) -> None:
+    words = ("calibrate", own_run.folder, "--data", toy_folder, "--folds", 2, "--draws", 0, "--json", *CPU)
+    for more, sizes in (((), None), (("--sizes", "2,5"), (2, 5))):
+        told = json.loads(run(*words, *more).out)
+        kept = loaded(own_run)
+        assert [one["title"] for one in told["judged"]] == ["all", *map(str, kept.sizes)]
+        assert sizes in (None, kept.sizes)
+        assert told["notes"] == [
+            "judged in 2 nested folds of the test part; the calibration that is kept learned from all of it"
+        ]
+        assert kept.named == name_digests(toy_benchmark.test)
+        assert (kept.queries, kept.vehicles) == (21, 7)
+        assert kept.examples == 21 * 3 * len(kept.sizes)
+
+
+def test_vehicles_that_were_trained_on_are_refused(
+    run: Call, own_run: Run, toy_benchmark: Benchmark, listed: Callable[..., tuple[object, ...]], rows: list[Row], kept: bytes
 ) -> None:
     train = toy_benchmark.train
-    with pytest.raises(ClipsenetError, match=r"was trained on .* of the validation pictures"):
-        require_unlearned(own_run, train, "validation")
     renamed = Sightings.of(["else/a.png"], vehicle=[str(train.column("vehicle")[0])])
     with pytest.raises(ClipsenetError, match="pass --other-vehicles"):
         require_unlearned(own_run, renamed, "test")
     (note,) = require_unlearned(own_run, renamed, "test", other_vehicles=True)
     assert "said to be others" in note
     assert require_unlearned(own_run, toy_benchmark.test, "test") == []
-    require_untouched(calibrated, toy_benchmark.test)
-    with pytest.raises(ClipsenetError, match="pictures made the calibration"):
-        require_untouched(calibrated, toy_benchmark.validation)
+    trained = of(rows, "train")[:36]
+    for part in (("validation",), ("query", "gallery")):
+        moved = [row | {"split": part[number % len(part)]} for number, row in enumerate(trained)]
+        rest = [row for row in of(rows, "validation", "query", "gallery") if row["split"] not in part]
+        for more in ((), ("--other-vehicles",)):
+            result = run(*listed([*rest, *moved], *more))
+            name = "validation" if part == ("validation",) else "test"
+            assert (result.code, f"was trained on 36 of the {name} pictures" in result.err) == (1, True), result.err
+    judged = run(*listed([row | {"split": ("query", "gallery")[n % 2]} for n, row in enumerate(trained)], "--judge-only"))
+    assert (judged.code, "was trained on 36 of the test pictures" in judged.err) == (1, True), judged.err
+    assert (own_run.folder / "calibration.json").read_bytes() == kept
+
+
+def renamed(rows: list[Row], folder: Path, vehicle: str = "stranger-") -> list[Row]:
+    """Copies of pictures under other names, of vehicles with other names."""
+    found = []
+    for number, row in enumerate(rows):
+        path = folder / f"copy{number}.png"
+        shutil.copy(row["path"], path)
+        found.append(row | {"path": str(path), "vehicle": vehicle + row["vehicle"]})
+    return found
+
+
+def halves(rows: list[Row]) -> list[Row]:
+    return [row | {"split": ("query", "gallery")[number % 2]} for number, row in enumerate(rows)]
+
+
+def test_a_renamed_copy_of_a_calibrated_picture_may_not_judge(
+    run: Call, own_run: Run, listed: Callable[..., tuple[object, ...]], rows: list[Row], kept: bytes, tmp_path: Path
+) -> None:
+    copies = halves(renamed(of(rows, "validation"), tmp_path))
+    mixed = [*of(rows, "query", "gallery"), *copies]
+    for more in ((), ("--other-vehicles",)):
+        for some, asking in ((copies, 9), (mixed, 30)):
+            result = run(*listed(some, "--judge-only", *more))
+            assert result.code == 1
+            assert f"9 of the {asking} pictures that ask made the calibration: a test needs other vehicles" in result.err
+    # as strangers they may be there; nobody can learn from them who he is
+    strangers = [*of(rows, "query", "gallery"), *({**row, "split": "gallery"} for row in copies)]
+    assert run(*listed(strangers, "--judge-only")).code == 0
+    # and when it learns, the two parts are held against each other in the same way
+    result = run(*listed([*of(rows, "validation"), *mixed]))
+    assert (result.code, "9 of the 30 pictures that ask made the calibration" in result.err) == (1, True), result.err
+    assert (own_run.folder / "calibration.json").read_bytes() == kept
+
+
+def test_a_vehicle_of_the_calibration_may_not_judge_unless_it_is_said_to_be_another(
+    run: Call, own_run: Run, listed: Callable[..., tuple[object, ...]], rows: list[Row], kept: bytes
+) -> None:
+    names = sorted({row["vehicle"] for row in of(rows, "validation")})
+    others = {row["vehicle"] for row in of(rows, "query")}
+    as_calibrated = dict(zip(sorted(others)[:3], names, strict=True))
+    taken = [row | {"vehicle": as_calibrated.get(row["vehicle"], row["vehicle"])} for row in of(rows, "query", "gallery")]
+    result = run(*listed(taken, "--judge-only"))
+    assert result.code == 1
+    said = f"3 test vehicles bear the name of one that made the calibration, such as '{names[0]}'"
+    assert said in result.err
+    passed = json.loads(run(*listed(taken, "--judge-only", "--other-vehicles", "--json")).out)
+    assert passed["notes"] == ["3 test vehicles bear a calibrated one's name and were said to be others"]
+    learned = run(*listed([*of(rows, "validation"), *taken]))
+    assert (learned.code, "3 vehicles stand in validation and in the test" in learned.err) == (1, True), learned.err
+    assert (own_run.folder / "calibration.json").read_bytes() == kept
+
+
+def test_who_made_a_calibration_is_known_by_content_and_by_name(own_run: Run, toy_benchmark: Benchmark) -> None:
+    validation = toy_benchmark.validation
+    asked = prepare("toy validation", own_run, validation, all_against_all(validation), "same-camera")
+    assert asked.digests.tolist() == [content[:16] for content in contents_of(validation)]
+    quiet = Sightings.of(["gone.png"], vehicle=["somebody"])
+    pictures, named = asked.digests.tolist(), name_digests(validation)
+    assert require_untouched(pictures, named, ["", "f" * 16], quiet) == []
+    assert require_untouched(["", *pictures], named, [""], quiet) == []  # what cannot be read is nobody's
+    with pytest.raises(ClipsenetError, match="1 of the 2 pictures that ask made the calibration"):
+        require_untouched(pictures, named, ["", pictures[0], "f" * 16], quiet, other_vehicles=True)
+    assert asked.source(PLAIN).pictures == tuple(sorted(pictures))
+
+
+@pytest.mark.parametrize(
+    ("case", "message"),
+    [
+        ("one vehicle", "a query finds 0 pictures of other vehicles, wanted 2 or more"),
+        ("sizes", "galleries of 400, 1000: every query can be asked of 2 to 12 of these 18 pictures"),
+        ("test sizes", "galleries of 19, 39: every query can be asked of 2 to 18 of these 21"),
+        ("no test", "has no test part to judge on"),
+    ],
+)
+def test_what_fails_is_explained_and_leaves_the_calibration_that_was_there(
+    run: Call,
+    own_run: Run,
+    listed: Callable[..., tuple[object, ...]],
+    rows: list[Row],
+    kept: bytes,
+    case: str,
+    message: str,
+) -> None:
+    validation, test = of(rows, "validation"), of(rows, "query", "gallery")
+    some, words = {
+        "one vehicle": ([row for row in test if row["vehicle"] == test[0]["vehicle"]], ()),
+        "sizes": (test, ("--sizes", "1000,10,400")),
+        "test sizes": (test, ("--test-sizes", "39,18,19")),
+        "no test": ([], ()),
+    }[case]
+    before = sorted(path.name for path in own_run.folder.iterdir())
+    result = run(*listed([*validation, *some], *words))
+    assert (result.code, message in result.err) == (1, True), result.err
+    assert "Traceback" not in result.err
+    assert (own_run.folder / "calibration.json").read_bytes() == kept
+    assert sorted(path.name for path in own_run.folder.iterdir()) == before
+    if case in ("one vehicle", "test sizes"):
+        judged = run(*listed(some, "--judge-only", *words))
+        assert (judged.code, message in judged.err) == (1, True), judged.err
+
+
+def test_a_calibration_that_goes_is_told(run: Call, own_run: Run, toy_folder: Path, kept: bytes) -> None:
+    path = own_run.folder / "calibration.json"
+    words = ("calibrate", own_run.folder, "--data", toy_folder, "--draws", 0, "--json", *CPU)
+    assert json.loads(run(*words).out)["notes"] == []  # the same run and similarity
+    assert path.read_bytes() == kept
+    for other in ({"similarity": "k-reciprocal:k1=4"}, {"run_id": "0" * 64}):
+        by_hand(own_run.id).model_copy(update=other).save(own_run.folder)
+        (note,) = json.loads(run(*words).out)["notes"]
+        similarity, of_run = other.get("similarity", "cosine"), other.get("run_id", own_run.id)[:16]
+        assert note.startswith(f"the calibration for similarity {similarity} of run {of_run} was replaced")
+        assert path.read_bytes() == kept
+    path.write_text("{")
+    (note,) = json.loads(run(*words).out)["notes"]
+    assert "a calibration that could not be read was replaced" in note
+    path.unlink()
+    assert json.loads(run(*words).out)["notes"] == []
 
 
 def test_what_cannot_be_calibrated_is_explained(
-    run: Call, own_run: Run, toy_run: Run, toy_folder: Path, tmp_path: Path
+    run: Call, own_run: Run, toy_run: Run, listed: Callable[..., tuple[object, ...]], rows: list[Row], kept: bytes
 ) -> None:
-    with (toy_folder / "pictures.csv").open(newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row["split"] in ("query", "gallery")]
-    lines = [f"{toy_folder / row['path']},{row['vehicle']},{row['camera']},{row['split']}" for row in rows]
-    (tmp_path / "test.csv").write_text("\n".join(["path,vehicle,camera,split", *lines]) + "\n")
-    base = ("calibrate", own_run.folder, "--data", tmp_path / "test.csv", "--benchmark", "manifest", *CPU)
+    test = of(rows, "query", "gallery")
     for words, code, message in (
         ((), 1, "has no validation part to learn from"),
         (("--goal", "yes"), 2, "wanted f1+tnr"),
-        (("--sizes", "10,x"), 2, "wanted whole numbers from 1"),
-        (("--expect-absent", "1"), 1, "has no validation part"),
+        (("--sizes", "10,x"), 2, "--sizes 10,x: wanted whole numbers from 2"),
+        (("--sizes", "1,10"), 2, "wanted whole numbers from 2"),
+        (("--test-sizes", "0"), 2, "--test-sizes 0: wanted whole numbers from 2"),
+        (("--expect-absent", "1"), 2, "--expect-absent 1: wanted a share from 0 to below 1"),
+        (("--expect-absent", "-0.1"), 2, "wanted a share from 0 to below 1"),
+        (("--folds", "2", "--test-sizes", "10"), 2, "--test-sizes with --folds: each fold is judged in galleries of the sizes"),
         (("--folds", "2", "--judge-only"), 2, "leave one of them out"),
         (("--goal", "f1+tnr", "--judge-only"), 2, "--goal with --judge-only"),
+        (("--expect-absent", "0.5", "--judge-only"), 2, "--expect-absent with --judge-only"),
         (("--set", "model.dim=3"), 2, "calibrate takes data.* only"),
     ):
-        result = run(*base, *words)
+        result = run(*listed(test, *words))
         assert (result.code, message in result.err) == (code, True), result.err
-    bare = run("calibrate", toy_run.folder, "--data", tmp_path / "test.csv", "--benchmark", "manifest", "--judge-only", *CPU)
+    assert (own_run.folder / "calibration.json").read_bytes() == kept
+    bare = run(*(toy_run.folder if word == own_run.folder else word for word in listed(test, "--judge-only")))
     assert bare.code == 1
     assert "has no calibration" in bare.err
+    by_hand("0" * 64).save(own_run.folder)
+    strange = run(*listed(test, "--judge-only"))
+    assert (strange.code, "the calibration is of run 0000" in strange.err) == (1, True)
 
 
-def test_a_search_gives_confidences_and_a_verdict(
-    run: Call, own_run: Run, gallery: Path, calibrated: Calibration, toy_benchmark: Benchmark
-) -> None:
-    calibrated.save(own_run.folder)
-    picture = toy_benchmark.test.file(0)
-    result = run("search", gallery, picture, "--top", 3, *CPU)
-    assert result.code == 0, result.err
-    assert "confidence" in result.out
-    assert f"threshold {calibrated.belief.threshold:.3f} for f1+tnr, where 50 %" in result.out
-    assert "144 candidates, calibrated on galleries of" in result.out
-    told = json.loads(run("search", gallery, picture, "--top", 144, "--json", *CPU).out)
-    (query,) = embed_queries(own_run, Sightings.of([picture]))
-    quality, _ = measure_qualities(query.sightings)
-    cosines = np.array([hit["similarity"] for hit in told["answers"]])
-    first, track = cosines[:FIRST], np.arange(FIRST)
-    evidence = evidence_of(first, track, 144, float(quality[0]))
-    p = float(calibrated.probability(evidence[None])[0])
-    assert told["verdict"]["confidence"] == pytest.approx(p, abs=1e-4)
-    assert told["verdict"]["seen"] == (p >= calibrated.belief.threshold)
-    assert told["answers"][0]["confidence"] == told["verdict"]["confidence"]
-    sure = [hit["confidence"] for hit in told["answers"]]
-    assert sure == sorted(sure, reverse=True)  # without tracks every picture stands for itself
-    rarer = json.loads(run("search", gallery, picture, "--expect-absent", 0.9, "--json", *CPU).out)
-    assert rarer["verdict"]["confidence"] < told["verdict"]["confidence"]
-    assert rarer["verdict"]["seen"] == told["verdict"]["seen"]
-
-
-def test_lists_of_queries_have_verdicts_too(
-    run: Call, own_run: Run, gallery: Path, calibrated: Calibration, toy_benchmark: Benchmark, tmp_path: Path
-) -> None:
-    calibrated.save(own_run.folder)
-    (tmp_path / "q.csv").write_text("path\n" + "\n".join(toy_benchmark.test.files()[:4]) + "\n")
-    result = run("search", gallery, tmp_path / "q.csv", "--top", 2, "--out", tmp_path / "a.csv", *CPU)
-    assert result.code == 0, result.err
-    assert "verdicts: accepted from" in result.out
-    with (tmp_path / "a.csv").open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    assert len(rows) == 8
-    assert all(0 <= float(row["confidence"]) <= 1 and row["seen"] in ("True", "False") for row in rows)
-
-
-def test_another_similarity_or_run_gets_no_verdict(
-    run: Call, own_run: Run, gallery: Path, calibrated: Calibration, toy_benchmark: Benchmark
-) -> None:
-    calibrated.save(own_run.folder)
-    picture = toy_benchmark.test.file(0)
-    other = run("search", gallery, picture, "--similarity", "k-reciprocal:k1=4,k2=2,original=0.3", *CPU)
-    assert other.code == 0, other.err
-    assert "no verdict: the calibration is for similarity 'cosine'" in other.out
-    (query,) = embed_queries(own_run, Sightings.of([picture]))
-    strange = calibrated.model_copy(update={"run_id": "0" * 64})
-    with open_gallery(gallery) as opened, pytest.raises(ClipsenetError, match="the calibration is of run 0000"):
-        ask(opened, query, calibration=strange)
-    strange.save(own_run.folder)
-    result = run("search", gallery, picture, "--json", *CPU)
-    assert json.loads(result.out)["verdict"] is None
-    assert run("search", gallery, picture, "--expect-absent", 0.2, *CPU).code == 2
-
-
-def test_tracks_and_cameras_are_judged_by_their_pictures(
-    own_run: Run, calibrated: Calibration, toy_folder: Path, tmp_path: Path
-) -> None:
-    pictures = read(toy_folder / "pictures.csv", ManifestSettings())
-    named = Sightings.of(
-        pictures.files(),
-        camera=pictures.column("camera").tolist(),
-        track=[f"{v}-{c}" for v, c in zip(pictures.column("vehicle"), pictures.column("camera"), strict=True)],
-    )
-    weights = tuple(one.model_copy(update={"weight": float(SIGNS[one.name])}) for one in calibrated.belief.features)
-    calibrated = calibrated.model_copy(update={"belief": calibrated.belief.model_copy(update={"features": weights})})
-    with create_gallery(tmp_path / "g", embedding_of(own_run), dtype="float32") as opened:
-        index(own_run, named, opened)
-        (query,) = embed_queries(own_run, Sightings.of([pictures.file(3)]))
-        (pictures_,), (tracks,), (cameras,) = (
-            ask(opened, query, top=72, group=group, calibration=calibrated) for group in (None, "track", "camera")
-        )
-    sure = {hit.id: hit.confidence for hit in pictures_.hits}
-
-    def same(found: Found) -> None:
-        for hit in found.hits:
-            if hit.id in sure:
-                assert hit.confidence == pytest.approx(sure[hit.id], rel=1e-2)
-
-    same(tracks)
-    same(cameras)
-    assert tracks.verdict is not None
-    assert tracks.verdict.confidence == tracks.hits[0].confidence
-    assert pictures_.hits[0].confidence == pytest.approx(max(filter(None, sure.values())))
-
-
-def test_one_picture_in_the_gallery_is_asked_of(
-    own_run: Run, calibrated: Calibration, toy_benchmark: Benchmark, tmp_path: Path
-) -> None:
-    with create_gallery(tmp_path / "g", embedding_of(own_run), dtype="float32") as opened:
-        index(own_run, toy_benchmark.test[np.array([0])], opened)
-        picture = toy_benchmark.test.file(5)
-        (hit,) = search_picture(opened, picture, run=own_run, calibration=calibrated)
-        (query,) = embed_queries(own_run, Sightings.of([picture]))
-        (found,) = ask(opened, query, calibration=calibrated)
-    assert found.verdict is not None
-    assert found.verdict.warnings[0].startswith("1 candidates, calibrated on galleries of")
-    assert hit.confidence == pytest.approx(found.verdict.confidence, abs=1e-4)
-
-
-def test_compare_says_how_sure(run: Call, own_run: Run, calibrated: Calibration, toy_benchmark: Benchmark) -> None:
-    (weighed,) = calibrated.plain.features  # two epochs on toys: more similarity need not mean anything
-    plain = calibrated.plain.model_copy(update={"features": (weighed.model_copy(update={"weight": 2.0}),)})
-    calibrated.model_copy(update={"plain": plain}).save(own_run.folder)
-    a, b = toy_benchmark.test.file(0), toy_benchmark.test.file(9)
-    same = json.loads(run("compare", own_run.folder, a, a, "--json").out)["verdict"]
-    other = json.loads(run("compare", own_run.folder, a, b, "--json").out)["verdict"]
-    assert same["confidence"] > other["confidence"]
-    text = run("compare", own_run.folder, a, b).out
-    assert "warning: 1 candidates" in text
-    assert "verdict: " in text
+def test_features_are_kept_for_each_part(run: Call, own_run: Run, toy_folder: Path, tmp_path: Path, kept: bytes) -> None:
+    words = ("calibrate", own_run.folder, "--data", toy_folder, "--draws", 0, "--features", tmp_path / "f", *CPU)
+    assert run(*words).code == 0
+    assert {path.name for path in (tmp_path / "f").iterdir()} == {"validation", "test"}
+    assert (own_run.folder / "calibration.json").read_bytes() == kept
+    assert run(*words).code == 0
+    assert (own_run.folder / "calibration.json").read_bytes() == kept
+    assert len(np.unique(json.loads(kept)["pictures"])) == 18
