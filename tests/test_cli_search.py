@@ -103,9 +103,9 @@ def test_filters_choose_and_what_leaves_nothing_is_explained(run: Call, gallery:
     of_type = json.loads(run("search", gallery, picture, "--where", "type=disc", "--json", *CPU).out)
     assert of_type["candidates"] < 48
     early = run(
-        "search", gallery, picture, "--from", "2026-05-01T12:00:00+02:00", "--to", "2026-05-01 10:00:30Z", "--json", *CPU
+        "search", gallery, picture, "--from", "2026-05-01T12:00:00+02:00", "--to", "2026-05-01T10:00:30Z", "--json", *CPU
     )
-    assert all(hit["time"] < "2026-05-01 10:00:30" for hit in json.loads(early.out)["answers"])
+    assert all(hit["time"] < "2026-05-01T10:00:30" for hit in json.loads(early.out)["answers"])
     for words, message in (
         (("--camera", "9"), "no sighting has camera '9', found 2"),
         (("--to", "2020-01-01T00:00Z"), "its times run from 2026-05-01T10:00"),
