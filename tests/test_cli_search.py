@@ -39,7 +39,7 @@ def lists(tmp_path_factory: pytest.TempPathFactory, toy_folder: Path) -> Path:
     for name, camera in (("gallery", "2"), ("query", "1")):
         lines = [
             f"{toy_folder / row['path']},{row['vehicle']},{row['camera']},{row['vehicle']}-{row['camera']},"
-            f"2026-05-01 10:00:{number % 60:02}Z,{row['type']},{name}"
+            f"2026-05-01T10:00:{number % 60:02}Z,{row['type']},{name}"
             for number, row in enumerate(rows)
             if row["camera"] == camera
         ]
@@ -114,7 +114,7 @@ def test_filters_choose_and_what_leaves_nothing_is_explained(run: Call, gallery:
         result = run("search", gallery, picture, *words, *CPU)
         assert result.code == 1
         assert message in result.err
-    zoneless = run("search", gallery, picture, "--from", "2026-05-01 10:00:00", *CPU)
+    zoneless = run("search", gallery, picture, "--from", "2026-05-01T10:00:00", *CPU)
     assert zoneless.code == 2
     assert "wanted a time with its zone" in zoneless.err
 
