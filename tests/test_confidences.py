@@ -395,7 +395,7 @@ def test_compare_asks_the_curve_of_pairs(
     assert same["verdict"]["confidence"] > other["verdict"]["confidence"]
     text = " ".join(run("compare", own_run.folder, a, b, "--expect-absent", 0.9).out.split())
     p, at = restated(curve(calibration.pair, similarity=other["cosine"]), 1.0, 0.5, 0.9), restated(0.7, 1.0, 0.5, 0.9)
-    assert f"confidence {p:.3f} where 90 % of the queries are absent, threshold {at:.3f} chosen for f1+tnr at 50 %" in text
+    assert f"confidence {p:.3f} where 90 % of the pairs are of two vehicles, threshold {at:.3f} chosen for f1+tnr" in text
     assert "warning" not in text
     assert "verdict: " in text
 

@@ -21,6 +21,7 @@ class Verdict:
         goal: what that was chosen for, with the share of absent queries for which it was.
         expect_absent: the share of queries whose vehicle is not in the gallery, of which both probabilities speak.
         warnings: what makes this search unlike those that were learned from.
+        pair: whether one picture was compared with one: the share is then that of pairs of two vehicles.
     """
 
     seen: bool
@@ -29,6 +30,7 @@ class Verdict:
     goal: str
     expect_absent: float
     warnings: tuple[str, ...]
+    pair: bool = False
 
     def __str__(self) -> str:
         """In one line."""
@@ -40,8 +42,9 @@ class Verdict:
     @property
     def grounds(self) -> str:
         """What it stands on."""
+        of = "pairs are of two vehicles" if self.pair else "queries are absent"
         return (
-            f"confidence {self.confidence:.3f} where {100 * self.expect_absent:g} % of the queries are absent, threshold "
+            f"confidence {self.confidence:.3f} where {100 * self.expect_absent:g} % of the {of}, threshold "
             f"{self.threshold:.3f} chosen for {self.goal}"
         )
 
@@ -105,7 +108,8 @@ def decide(
     ]
     goal = f"{calibration.goal} at {100 * at:g} % absent"
     warnings = tuple(calibration.warnings(looked.candidates, looked.tracks))
-    return confidences, Verdict(bool(told.accepted[0]), p, float(told.threshold[0]), goal, share, warnings)
+    pair = bool(told.pair[0])
+    return confidences, Verdict(bool(told.accepted[0]), p, float(told.threshold[0]), goal, share, warnings, pair)
 
 
 def _evidence(looked: Looked, one: Shown) -> Float[np.ndarray, " features"]:
