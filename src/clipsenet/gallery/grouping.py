@@ -91,9 +91,9 @@ def best_tracks(
         top: how many.
         lengths: of the tracks' weighted sums of vectors, NaN where nobody has asked yet; filled where needed.
     """
-    number, _ = snapshot.tracks
+    number, count = snapshot.tracks
     of_row = number if rows is None else number[rows]
-    tracks = np.unique(of_row[of_row >= 0])
+    tracks = np.arange(count) if rows is None else np.unique(of_row[of_row >= 0])
     alone = np.flatnonzero(of_row < 0) if rows is None else rows[of_row < 0]
     found = [best_rows(snapshot, query, alone, top)] if len(alone) else []
     if len(tracks):
@@ -131,7 +131,7 @@ def _best_of_tracks(
             sums.index_add_(0, torch.from_numpy(place_of[chunk]), weighed)
 
     each_chunk(snapshot, query, np.flatnonzero(place_of >= 0), look)
-    weight, pictures = _totals(snapshot, tracks)
+    weight, pictures = (total[tracks] for total in snapshot.track_totals)
     directed = length > NO_LENGTH * weight
     scale = np.where(directed, length, np.inf)
     slack = (rounding(query.shape[1]) + 2.0**-23 * (pictures + 4)) * weight / scale
@@ -185,14 +185,6 @@ def _measure(snapshot: Snapshot, tracks: Int[np.ndarray, " t"], lengths: Float[n
         weighed = snapshot.vectors(rows) * weights[rows, None]
         lengths[wanted[start:end]] = np.linalg.norm(np.add.reduceat(weighed, edge, axis=0), axis=1)
         start = end
-
-
-def _totals(snapshot: Snapshot, tracks: Int[np.ndarray, " t"]) -> tuple[Float[np.ndarray, " t"], Int[np.ndarray, " t"]]:
-    """The sum of each track's weights, and how many pictures it has."""
-    number, count = snapshot.tracks
-    known = number >= 0
-    weight = np.bincount(number[known], snapshot.weights[known].astype(np.float64), minlength=count)[tracks]
-    return weight, np.bincount(number[known], minlength=count)[tracks]
 
 
 def _members(snapshot: Snapshot, track: int) -> Rows:

@@ -150,7 +150,15 @@ class Snapshot:
         order = order[int(np.count_nonzero(number < 0)) :]
         return order, np.searchsorted(number[order], np.arange(count + 1)).astype(np.int64)
 
-    @property
+    @cached_property
+    def track_totals(self) -> tuple[Float[np.ndarray, " t"], Int[np.ndarray, " t"]]:
+        """``(t,)`` the sum of each track's weights, and how many pictures it has."""
+        number, count = self.tracks
+        known = number >= 0
+        weight = np.bincount(number[known], self.weights[known].astype(np.float64), minlength=count)
+        return weight, np.bincount(number[known], minlength=count)
+
+    @cached_property
     def weights(self) -> Float[np.ndarray, " n"]:
         """``(n,)`` the weight of each sighting in its track's vector."""
         quality = self.columns["quality"]
