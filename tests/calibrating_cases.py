@@ -161,7 +161,7 @@ def drawn_features(vehicles: int, pictures: int, seed: int = 0, dim: int = 8, sp
     some = Sightings.of(
         [f"{v}_{p}.png" for v, p in rows],
         vehicle=[f"v{v}" for v, _ in rows],
-        camera=[str(p % 2) for _, p in rows],
+        camera=[str(p // 2 % 2) for _, p in rows],
         track=[f"v{v}t{p // 2}" for v, p in rows],
     )
     return Features(some, vectors, "r" * 64)

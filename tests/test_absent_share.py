@@ -26,14 +26,27 @@ from clipsenet.errors import ClipsenetError, UsageError
 @pytest.mark.parametrize("share", [0.05, 0.5, 0.9])
 def test_a_calibration_speaks_of_the_share_that_is_expected_whatever_its_examples_have(share: float) -> None:
     alike = Alike(absent=0.3)
-    calibration = fitted(alike.examples(), absent=share)
+    calibration = fitted(alike.examples(), absent=share, later=alike.examples())
     similarity = np.linspace(0.45, 0.95, 21)
     evidence = np.tile(alike.examples().evidence[0], (21, 1))
     evidence[:, SIMILARITY] = similarity
     assert calibration.believe(evidence).p == pytest.approx(alike.truth(similarity, share), abs=0.03)
+    assert calibration.believe_later(evidence) == pytest.approx(alike.truth(similarity, share), abs=0.03)
     other = {0.05: 0.9, 0.5: 0.05, 0.9: 0.5}[share]  # a wrong answer looks the same whether the vehicle is there or not
     assert calibration.believe(evidence, other).p == pytest.approx(alike.truth(similarity, other), abs=0.03)
+    assert calibration.believe_later(evidence, other) == pytest.approx(alike.truth(similarity, other), abs=0.03)
     assert np.abs(alike.truth(similarity, share) - alike.truth(similarity, other)).max() > 0.2
+
+
+def test_evidence_is_standardised_as_often_as_it_is_expected() -> None:
+    """What is unknown counts as the mean of the searches that are expected, not of those that were drawn."""
+    examples = Alike(n=4000, absent=0.3).examples()
+    (similarity, *_) = fitted(examples, absent=0.9).belief.features
+    values, weight = examples.evidence[:, SIMILARITY], weigh(examples.present, examples.size, 0.9)
+    mean = float(weight @ values / weight.sum())
+    assert similarity.mean == pytest.approx(mean)
+    assert similarity.deviation == pytest.approx(float(weight @ (values - mean) ** 2 / weight.sum()) ** 0.5)
+    assert abs(mean - values.mean()) > 0.03
 
 
 def test_a_pair_is_restated_as_two_vehicles_are_the_only_way_to_be_wrong() -> None:
