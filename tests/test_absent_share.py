@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from calibrating_cases import (
@@ -137,6 +137,7 @@ def test_restating_the_share_of_absent_queries_is_what_simulation_finds() -> Non
 
 
 @given(st.lists(st.floats(0, 1), min_size=2, max_size=20), st.floats(0.01, 0.99), st.floats(0, 0.99), st.floats(0, 1))
+@settings(deadline=None)
 def test_restating_never_turns_an_order_or_a_verdict(p: list[float], a: float, b: float, w: float) -> None:
     ordered = np.array(sorted(p))
     assert (np.diff(restate(ordered, a, b, w)) >= -1e-12).all()

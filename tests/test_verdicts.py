@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from calibrating_cases import SIZE, by_hand, fitted, lessons_of, made_up, p_of, share_of
@@ -63,6 +63,7 @@ def slow_weights(rows: list[Row], share: float) -> list[Row]:
 
 
 @given(cases, st.sampled_from([0.0, 0.15, 0.5, 0.8, 1.0]))
+@settings(deadline=None)
 def test_figures_are_those_of_a_plain_loop(rows: list[Row], threshold: float) -> None:
     score, right, present, weight = columns(rows)
     found = figures_of(score, score >= threshold, right, present, weight)
@@ -83,6 +84,7 @@ def test_figures_are_those_of_a_plain_loop(rows: list[Row], threshold: float) ->
 
 
 @given(cases)
+@settings(deadline=None)
 def test_curves_are_those_of_every_threshold_tried(rows: list[Row]) -> None:
     at = curves(*columns(rows))
     assert all(a > b for a, b in pairwise(at.threshold))
@@ -94,6 +96,7 @@ def test_curves_are_those_of_every_threshold_tried(rows: list[Row]) -> None:
 
 
 @given(of_sizes, st.sampled_from([0.0, 0.2, 0.5, 0.9]))
+@settings(deadline=None)
 def test_f1_and_tnr_are_the_best_of_every_threshold_at_the_expected_share(rows: list[Row], share: float) -> None:
     score, right, present, size = columns(rows)
     weighed = slow_weights(rows, share)
@@ -116,6 +119,7 @@ def test_another_share_of_absent_queries_moves_the_threshold_of_f1_and_tnr() -> 
 
 
 @given(of_sizes, st.sampled_from([0.0, 0.2, 0.5, 0.9]))
+@settings(deadline=None)
 def test_false_alarms_are_the_lowest_threshold_that_keeps_every_size(rows: list[Row], share: float) -> None:
     score, right, present, size = columns(rows)
     goal = parse_goal("false-alarms<=25%")
