@@ -32,7 +32,8 @@ def copy(run: Run, to: Path, names: tuple[str, ...] = ("recipe.yaml", "last.safe
 
 
 def test_a_run_folder_holds_all_it_needs(toy_run: Run) -> None:
-    assert {path.name for path in toy_run.folder.iterdir()} == {
+    evaluated = {"scorecards"}  # other tests evaluate the run that all share
+    assert {path.name for path in toy_run.folder.iterdir()} - evaluated == {
         "recipe.yaml",
         "environment.json",
         "history.csv",
