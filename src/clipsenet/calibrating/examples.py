@@ -57,11 +57,11 @@ class Lessons:
 
 def join_lessons(parts: list[Lessons]) -> Lessons:
     """All of several."""
-    before = np.cumsum([0, *(len(one.first) for one in parts)])
+    before = np.cumsum([0, *(len(one.first) for one in parts[:-1])])
     return Lessons(
         first=join([one.first for one in parts]),
         later=join([one.later for one in parts]),
-        search=np.concatenate([one.search + start for one, start in zip(parts, before, strict=False)]),
+        search=np.concatenate([one.search + start for one, start in zip(parts, before, strict=True)]),
         pairs=join([one.pairs for one in parts]),
     )
 

@@ -5,16 +5,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from clipsenet.cli.opening import open_benchmark, open_run, print_json, use_threads
+from clipsenet.cli.opening import data_settings, open_benchmark, open_run, print_json, use_threads
 from clipsenet.cli.options import AsJson, CheckpointName, Data, Device, RunFolder, Set, SkipBroken, Threads
 from clipsenet.errors import ClipsenetError, UsageError
 
 if TYPE_CHECKING:
+    from clipsenet.broken import Part
     from clipsenet.calibrating.asked import Asked
     from clipsenet.calibrating.calibration import Calibration
     from clipsenet.calibrating.judging import Judgement
-    from clipsenet.protocol import Benchmark
-    from clipsenet.runs import Run
 
 Sizes = Annotated[str | None, typer.Option(metavar="N,N,...", help="Galleries to learn from; none: 100 to all, in steps.")]
 
@@ -88,7 +87,8 @@ def calibrate(
     if folds and judged_sizes:
         raise UsageError("--test-sizes with --folds: each fold is judged in galleries of the sizes learned from; give --sizes")
     opened = open_run(run, checkpoint)
-    found = _benchmark(opened, data, benchmark, set_, skip_broken, both=not (folds or judge_only))
+    parts: tuple[Part, ...] = ("test",) if folds or judge_only else ("validation", "test")
+    found = open_benchmark(data_settings(run, benchmark, set_, "calibrate"), data, parts, skip_broken)
     notes: list[str] = []
     on, junk = find_device(device), found.protocol.junk
 
@@ -199,22 +199,6 @@ def _show(
         print_json(judgement_values(shown))
     else:
         print_judgement(shown, run)
-
-
-def _benchmark(
-    run: "Run", data: Path, benchmark: str | None, set_: list[str] | None, skip_broken: bool, both: bool
-) -> "Benchmark":
-    from clipsenet.recipe import Recipe
-    from clipsenet.settings import override
-
-    for text in set_ or ():
-        if not text.startswith("data."):
-            raise UsageError(f"--set {text}: calibrate takes data.* only; the network is the run's")
-    values = override(run.recipe.to_values(), set_ or ())
-    if benchmark is not None:
-        values["data"]["benchmark"] = benchmark
-    settings = Recipe.from_values(values, f"{run.folder}/recipe.yaml with the options given").data
-    return open_benchmark(settings, data, ("validation", "test") if both else ("test",), skip_broken)
 
 
 def _sizes(text: str | None, option: str) -> list[int]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from clipsenet.cli.opening import open_benchmark, open_run, use_threads
+from clipsenet.cli.opening import data_settings, open_benchmark, open_run, use_threads
 from clipsenet.cli.options import BenchmarkName, CheckpointName, Device, RunFolder, Set, SkipBroken, Threads
 from clipsenet.errors import UsageError
 
@@ -348,16 +348,6 @@ def open_all(
     runs: list[Path], data: Path, benchmark: str | None, checkpoint: str | None, set_: list[str] | None, skip_broken: bool
 ) -> "tuple[list[Run], Benchmark]":
     """The runs, and the pictures as the first one's recipe reads them, or as ``benchmark`` says."""
-    from clipsenet.recipe import Recipe
-    from clipsenet.runs import read_recipe
-    from clipsenet.settings import override
-
-    for text in set_ or ():
-        if not text.startswith("data."):
-            raise UsageError(f"--set {text}: a figure takes data.* only; the networks are the runs'")
-    values = override(read_recipe(runs[0]).to_values(), set_ or ())
-    if benchmark is not None:
-        values["data"]["benchmark"] = benchmark
-    settings = Recipe.from_values(values, f"{runs[0]}/recipe.yaml with the options given").data
+    settings = data_settings(runs[0], benchmark, set_, "a figure")
     opened = [open_run(folder, checkpoint) for folder in runs]
     return opened, open_benchmark(settings, data, ("test",), skip_broken)

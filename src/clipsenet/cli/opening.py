@@ -38,6 +38,25 @@ def open_run(folder: Path, checkpoint: str | None) -> "Run":
     return Run.open(folder, checkpoint)
 
 
+def data_settings(folder: Path, benchmark: str | None, set_: Sequence[str] | None, command: str) -> "DataSettings":
+    """How a command reads ``--data``: as the recipe of a run says, but for ``--benchmark`` and ``--set data.*``.
+
+    Raises:
+        UsageError: a setting of something else than the data.
+    """
+    from clipsenet.recipe import Recipe
+    from clipsenet.runs import read_recipe
+    from clipsenet.settings import override
+
+    for text in set_ or ():
+        if not text.startswith("data."):
+            raise UsageError(f"--set {text}: {command} takes data.* only; the network is the run's")
+    values = override(read_recipe(folder).to_values(), set_ or ())
+    if benchmark is not None:
+        values["data"]["benchmark"] = benchmark
+    return Recipe.from_values(values, f"{folder}/recipe.yaml with the options given").data
+
+
 def open_benchmark(settings: "DataSettings", data: Path, parts: Sequence["Part"], skip_broken: bool) -> "Benchmark":
     """Read the benchmark at ``--data``, and look that its files are there, or leave out what is broken."""
     from clipsenet.broken import check_benchmark

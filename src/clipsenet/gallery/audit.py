@@ -91,7 +91,10 @@ class Audit:
     def has(self, head: str) -> bool:
         """Whether a hash is in the chain, as it stands there."""
         with self._found(write=False) as db:
-            return db is not None and head in {hash_ for _, _, hash_ in _entries(db)}
+            return (
+                db is not None
+                and db.execute("SELECT 1 FROM entry WHERE CAST(hash AS TEXT) = ?", (head,)).fetchone() is not None
+            )
 
     def entries(self) -> list[Entry]:
         """All searches, the first one first.
@@ -261,8 +264,12 @@ def _same_pictures(db: sqlite3.Connection, paths: Iterable[str]) -> list[str]:
     """The pictures of queries that are the files at some paths."""
     found = db.execute("SELECT DISTINCT text FROM clear WHERE kind = 'query'").fetchall()
     texts = [text for (text,) in found if isinstance(text, str)]
-    gone = {name for names in known_as(paths if texts else ()) for name in names}
-    return [text for text, names in zip(texts, known_as(texts if gone else ()), strict=False) if not gone.isdisjoint(names)]
+    if not texts:
+        return []
+    gone = {name for names in known_as(paths) for name in names}
+    if not gone:
+        return []
+    return [text for text, names in zip(texts, known_as(texts), strict=True) if not gone.isdisjoint(names)]
 
 
 def _is_before(text: str, moment: int) -> bool:

@@ -91,7 +91,7 @@ def find_damage(folder: Path, is_written: Callable[[], bool]) -> list[Finding]:
 def _of_audit(audit: Audit, noted: str) -> list[Finding]:
     """The chain against itself, and against the last head that a writer has noted."""
     itself = audit.verify()
-    cut = [sentence for sentence in audit.verify(noted or None) if sentence not in itself]
+    cut = [sentence for sentence in audit.verify(noted) if sentence not in itself] if noted else []
     return [Finding(sentence, mends=False) for sentence in itself] + [Finding(sentence, audit=True) for sentence in cut]
 
 

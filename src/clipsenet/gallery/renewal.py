@@ -21,7 +21,7 @@ from clipsenet.gallery.adding import refuse_others
 from clipsenet.gallery.carrying import Carried, record_renewed, renewed_rows
 from clipsenet.gallery.interface import Embedding
 from clipsenet.gallery.ledger import NOTE, Ledger
-from clipsenet.gallery.leftovers import clear_leftovers
+from clipsenet.gallery.leftovers import clear_leftovers, discard_unrecorded
 from clipsenet.gallery.retention import take_out, wipe
 from clipsenet.gallery.schema import transaction
 from clipsenet.gallery.segments import checksums
@@ -139,8 +139,7 @@ class Renewal:
                     for number, new, _ in pieces:
                         record_renewed(ledger, number, new)
             except BaseException:
-                with contextlib.suppress(OSError, sqlite3.Error):
-                    clear_leftovers(ledger)  # the ledger knows what counts, also where the commit was done already
+                discard_unrecorded(ledger)
                 raise
 
     def switch(self, notes: Mapping[str, str] | None = None, *, without: Int[np.ndarray, " n"] = NOBODY_ELSE) -> None:

@@ -14,15 +14,12 @@ from jaxtyping import Int
 
 from clipsenet.files import sync_folder
 from clipsenet.gallery.audit import Audit
-from clipsenet.gallery.carrying import carry_over, record_renewed
+from clipsenet.gallery.carrying import COPIED, carry_over, record_renewed
 from clipsenet.gallery.interface import NOBODY
 from clipsenet.gallery.ledger import Ledger
 from clipsenet.gallery.leftovers import clear_leftovers, discard_unrecorded
 from clipsenet.gallery.recorded_segments import label_columns
 from clipsenet.gallery.schema import transaction
-
-COPIED = 16_384
-"""Vectors that are copied at once."""
 
 
 @dataclass(frozen=True)
